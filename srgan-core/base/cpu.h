@@ -1,0 +1,34 @@
+/* base: what the processor can do and how much of it this process may use.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-error.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+  SRGAN_CPU_AVX2 = 1 << 0,   /* AVX2 and FMA */
+  SRGAN_CPU_AVX512 = 1 << 1, /* AVX-512 F, BW, DQ, VL (and AVX2) */
+  SRGAN_CPU_NEON = 1 << 2,   /* AArch64's */
+} SrganCpuFlags;
+
+/* What this CPU and its operating system offer, masked by the environment
+ * variable SRGAN_CPU: "scalar" (or "c"), "avx2", "avx512", "neon": the best
+ * that may be used. An unknown value is warned of once and ignored. Read anew
+ * at each call, so that a test can change it. */
+SRGAN_API
+SrganCpuFlags srgan_cpu_get_flags (void);
+
+/* Bytes of this CPU's second-level cache; a sound guess where the system does
+ * not tell. */
+SRGAN_API
+gsize srgan_cpu_get_l2_size (void);
+
+/* CPUs that this process may use: affinity mask and cgroup (v1 and v2) quota,
+ * rounded up; at least 1. */
+SRGAN_API
+guint srgan_cpu_get_n_allowed (void);
+
+G_END_DECLS

@@ -1,0 +1,151 @@
+/* srgan-core: plans: a network made ready for one frame size and pixel layout.
+ *
+ * Everything that allocates happens in srgan_plan_new(); srgan_plan_run()
+ * reads mapped components and writes mapped components, and allocates nothing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-network.h>
+
+G_BEGIN_DECLS
+
+#define SRGAN_MAX_COMPONENTS 4
+
+/* The largest frame side, in or out, in pixels. */
+#define SRGAN_MAX_SIZE 32767
+
+typedef enum {
+  SRGAN_LAYOUT_GRAY, /* component 0: Y */
+  SRGAN_LAYOUT_YUV,  /* components 0 .. 2: Y, Cb, Cr */
+  SRGAN_LAYOUT_RGB,  /* components 0 .. 2: R, G, B */
+} SrganLayoutKind;
+
+typedef enum {
+  SRGAN_SAMPLE_UINT8,
+  SRGAN_SAMPLE_FLOAT, /* native float; 1.0 is 255 of the 8-bit code, and
+                         nothing is clipped: for tests and for other engines */
+} SrganSample;
+
+/* What component 3 is. */
+typedef enum {
+  SRGAN_FOURTH_NONE,
+  SRGAN_FOURTH_ALPHA,  /* scaled like chroma is, never dropped */
+  SRGAN_FOURTH_FILLER, /* the x of RGBx: written as all ones */
+} SrganFourth;
+
+/**
+ * SrganLayout:
+ *
+ * How the samples of a frame lie. Components may share a plane (NV12, RGBA):
+ * each is described by its own first sample, see #SrganFrame.
+ */
+typedef struct {
+  SrganLayoutKind kind;
+  SrganSample sample;
+  SrganFourth fourth;
+  /* From one sample of the component to the next, in samples: 1 planar, 2 in
+   * NV12's chroma, 3 and 4 in packed RGB. */
+  guint pixel_stride[SRGAN_MAX_COMPONENTS];
+  /* Chroma subsampling as shifts: 4:2:0 is 1 and 1. Only for YUV. */
+  guint chroma_width_shift;
+  guint chroma_height_shift;
+  /* Chroma siting: TRUE when a chroma sample lies on a luma sample (MPEG-2:
+   * horizontally; DV and BT.2020 "top left": both), FALSE when it lies halfway
+   * between two. */
+  gboolean chroma_cosited_x;
+  gboolean chroma_cosited_y;
+  /* Luma weights of red and blue of the matrix between R'G'B' and Y'CbCr
+   * (BT.601: .299 and .114; BT.709: .2126 and .0722). For RGB frames: the
+   * matrix that a luma network's Y is made with. */
+  gdouble matrix_kr;
+  gdouble matrix_kb;
+  /* TRUE: Y' 0 .. 255, chroma 0 .. 255; FALSE: 16 .. 235, 16 .. 240. For RGB:
+   * TRUE 0 .. 255, FALSE 16 .. 235. */
+  gboolean full_range;
+} SrganLayout;
+
+/**
+ * SrganFrame:
+ *
+ * A mapped frame: where the first sample of each component is and how many
+ * bytes lie between two rows of it.
+ */
+typedef struct {
+  gpointer component[SRGAN_MAX_COMPONENTS];
+  gsize stride[SRGAN_MAX_COMPONENTS];
+} SrganFrame;
+
+/**
+ * SrganPlanSettings:
+ *
+ * What a plan is made for. Zero it first; what stays zero is the default.
+ */
+typedef struct {
+  guint width; /* of the input, 1 .. SRGAN_MAX_SIZE / scale */
+  guint height;
+  SrganLayout layout; /* of input and output alike */
+  guint n_threads;    /* 0: the CPUs that this process may use */
+  /* For tests: input pixels per tile and side; 0: chosen for the caches. The
+   * output does not depend on it. */
+  guint tile_width;
+  guint tile_height;
+} SrganPlanSettings;
+
+/**
+ * SrganPlanReport:
+ *
+ * What a plan has decided.
+ */
+typedef struct {
+  const gchar *kernels; /* the kernel set: "c", "avx2", "avx512", ... */
+  guint n_threads;
+  guint tile_width; /* input pixels */
+  guint tile_height;
+  gsize workspace_bytes; /* all threads' working memory together */
+  gsize weight_bytes;    /* packed weights, shared between plans */
+  gdouble multiply_adds; /* the network's for one frame, nothing counted
+                            twice */
+} SrganPlanReport;
+
+typedef struct _SrganPlan SrganPlan;
+
+/**
+ * srgan_plan_new:
+ * @network: a finished network; the plan holds a reference
+ * @settings: what for; copied
+ *
+ * Returns: (transfer full): a plan that one thread at a time may run, or %NULL
+ *   with @error set: %SRGAN_ERROR_UNSUPPORTED names the layer that cannot be
+ *   run, %SRGAN_ERROR_TOO_LARGE the size
+ */
+SRGAN_API
+SrganPlan *srgan_plan_new (
+    SrganNetwork *network, const SrganPlanSettings *settings, GError **error);
+SRGAN_API
+void srgan_plan_free (SrganPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganPlan, srgan_plan_free)
+
+/**
+ * srgan_plan_run:
+ * @input: width x height, in the plan's layout
+ * @output: scale times as large, in the same layout; must not overlap @input;
+ *   is never read
+ *
+ * Runs the network on one frame: no allocation, no lock shared with another
+ * plan, the same bits for any number of threads and any tile size.
+ */
+SRGAN_API
+void srgan_plan_run (
+    SrganPlan *plan, const SrganFrame *input, const SrganFrame *output);
+
+SRGAN_API
+void srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report);
+
+/* CPUs that this process may use: its affinity mask and cgroup quota,
+ * at least 1. */
+SRGAN_API
+guint srgan_engine_get_n_cpus (void);
+
+G_END_DECLS

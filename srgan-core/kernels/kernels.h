@@ -1,0 +1,164 @@
+/* kernels: the arithmetic on rows, one table of functions per ISA.
+ *
+ * kernels-c.c is the reference that defines every function; kernels-avx2.c,
+ * kernels-avx512.c and kernels-neon.c are the same for one ISA each. Nothing
+ * else in the project computes on pixels or feature maps of a frame.
+ *
+ * A feature-map row is [pixel][channel], float32, with `stride` floats from
+ * one pixel to the next: the channels padded up as get_channel_stride() says.
+ * Padding channels hold zeros. Every function computes each output pixel from
+ * its inputs in the same order whatever the width of the row and wherever in
+ * it the pixel lies, so that tiling cannot change a bit. Rows need no
+ * alignment beyond a float's; SRGAN_ALIGNMENT is faster.
+ *
+ * Nothing outside the outputs described is written. Reading: a function reads
+ * only the pixels described.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include "base/cpu.h"
+
+G_BEGIN_DECLS
+
+/* Widest kernel side that convolve_row takes. */
+#define SRGAN_KERNEL_MAX_SIDE 9
+/* Most taps of one interpolation phase, and most phases (the scale). */
+#define SRGAN_KERNEL_MAX_TAPS 4
+#define SRGAN_KERNEL_MAX_PHASES 4
+
+/* A convolution ready for one kernel set: stride 1, one group, bias and a
+ * leaky activation x > 0 ? x : slope x with a slope per channel (none: 1,
+ * relu: 0) fused. */
+typedef struct {
+  guint in_channels;
+  guint in_stride; /* floats from one input pixel to the next */
+  guint out_channels;
+  guint out_stride;   /* likewise of the output */
+  guint kernel_width; /* 1 .. SRGAN_KERNEL_MAX_SIDE */
+  guint kernel_height;
+  gfloat *weight; /* in the kernel set's own order */
+  gfloat *bias;   /* in the kernel set's own order */
+  gfloat *slope;
+  gsize bytes;  /* of the three, together */
+  gint variant; /* the kernel set's own */
+} SrganConvolution;
+
+/* Interpolation by a whole factor, one direction: output i * factor + p is the
+ * sum over t of weight[p][t] * input[i + first[p] + t]. */
+typedef struct {
+  guint factor; /* 1 .. SRGAN_KERNEL_MAX_PHASES */
+  guint n_taps; /* 1 .. SRGAN_KERNEL_MAX_TAPS, the same for all phases */
+  gint first[SRGAN_KERNEL_MAX_PHASES]; /* -3 .. 2 */
+  gfloat weight[SRGAN_KERNEL_MAX_PHASES][SRGAN_KERNEL_MAX_TAPS];
+} SrganInterpolation;
+
+typedef struct {
+  const gchar *name; /* "c", "avx2", "avx512", "neon" */
+  guint lanes;       /* floats in a vector */
+
+  /* Floats from pixel to pixel of a map that convolve_row writes. */
+  guint (*get_channel_stride) (guint channels);
+
+  /* Fills @convolution (its memory from srgan_aligned_alloc(), freed with
+   * srgan_convolution_clear()) from weight [out][in][ky][kx], bias [out] or
+   * NULL and slope [out] or NULL (1). @in_stride >= @in_channels. FALSE when
+   * memory is out. */
+  gboolean (*pack_convolution) (SrganConvolution *convolution,
+      guint in_channels, guint in_stride, guint out_channels,
+      guint kernel_width, guint kernel_height, const gfloat *weight,
+      const gfloat *bias, const gfloat *slope);
+
+  /* One output row of @width pixels. rows[ky] points at the input pixel that
+   * tap (ky, 0) of the first output pixel reads; each row holds
+   * @width + kernel_width - 1 pixels from there. */
+  void (*convolve_row) (const SrganConvolution *convolution,
+      const gfloat *const *rows, gfloat *output, guint width);
+
+  /* output[i] = a[i] + b[i]; output may be a or b. */
+  void (*add_row) (gfloat *output, const gfloat *a, const gfloat *b, guint n);
+
+  /* output[i] = x > 0 ? x : slope[channel] x, @slope padded to @stride;
+   * output may be the input. */
+  void (*activate_row) (gfloat *output, const gfloat *input,
+      const gfloat *slope, guint stride, guint width);
+
+  /* Depth to space, row @phase of @factor that one input row makes:
+   * output[(x factor + p) out_stride + c] =
+   *   input[x in_stride + c factor^2 + phase factor + p]
+   * for x < width, c < channels; padding channels of the output, if any, are
+   * written as zeros. */
+  void (*shuffle_row) (gfloat *output, guint out_stride, const gfloat *input,
+      guint in_stride, guint factor, guint phase, guint channels, guint width);
+
+  /* 8-bit samples to float: output[x out_stride] =
+   * input[x pixel_stride] * scale + offset. */
+  void (*load_row) (gfloat *output, guint out_stride, const guint8 *input,
+      guint pixel_stride, gfloat scale, gfloat offset, guint width);
+
+  /* Float to 8-bit: output[x pixel_stride] =
+   * floor (clamp (input[x in_stride] * scale + offset, 0, 255) + .5);
+   * NaN gives 0. */
+  void (*store_row) (guint8 *output, guint pixel_stride, const gfloat *input,
+      guint in_stride, gfloat scale, gfloat offset, guint width);
+
+  /* What a luma network ends with, in one pass: shuffle_row of one channel,
+   * plus the upscaled input, to 8 bits:
+   * output[(x factor + p) pixel_stride] = as store_row of
+   *   input[x in_stride + phase factor + p] + base[x factor + p]
+   * for x < width. */
+  void (*store_shuffled_row) (guint8 *output, guint pixel_stride,
+      const gfloat *input, guint in_stride, const gfloat *base, guint factor,
+      guint phase, gfloat scale, gfloat offset, guint width);
+
+  /* The weighted sum of up to SRGAN_KERNEL_MAX_TAPS rows. */
+  void (*blend_rows) (gfloat *output, const gfloat *const *rows,
+      const gfloat *weight, guint n_rows, guint n);
+
+  /* The same from 8-bit samples, pixel_stride apart, taken as 0 .. 255. */
+  void (*blend_rows_u8) (gfloat *output, const guint8 *const *rows,
+      guint pixel_stride, const gfloat *weight, guint n_rows, guint width);
+
+  /* One row enlarged: input[0] is the first pixel that gives outputs, those
+   * that the taps reach beside it must exist. @channels floats a pixel on both
+   * sides, all of them interpolated. @width input pixels give
+   * width * factor output pixels. */
+  void (*interpolate_row) (gfloat *output, const gfloat *input,
+      const SrganInterpolation *interpolation, guint channels, guint width);
+
+  /* A 3x3 matrix with offsets on three planar rows:
+   * output[i][x] = offset[i] + sum over j of matrix[i][j] * input[j][x].
+   * Outputs may be the inputs. */
+  void (*mix_rows) (gfloat *const *output, const gfloat *const *input,
+      const gfloat matrix[3][3], const gfloat offset[3], guint n);
+
+  /* Three planar rows to or from a feature-map row of 3 channels. */
+  void (*interleave_row) (gfloat *output, guint out_stride,
+      const gfloat *const *input, guint width);
+  void (*deinterleave_row) (
+      gfloat *const *output, const gfloat *input, guint in_stride, guint width);
+
+  /* @n rounds of as many independent multiply-adds as keep this ISA's FMA
+   * units busy, nothing loaded. Returns the floating-point operations done:
+   * the peak that srgan-bench compares with. */
+  gdouble (*multiply_add) (guint64 n);
+} SrganKernels;
+
+/* The best set for @flags: the one place that chooses. */
+SRGAN_API
+const SrganKernels *srgan_kernels_get (SrganCpuFlags flags);
+
+/* All sets that this CPU can run, NULL-terminated, the reference first. */
+SRGAN_API
+const SrganKernels *const *srgan_kernels_list (void);
+
+SRGAN_API
+void srgan_convolution_clear (SrganConvolution *convolution);
+
+/* Compiles the ORC programs, so that no frame has to: call it once, before the
+ * first use of a set; harmless again. */
+SRGAN_API
+void srgan_kernels_init (void);
+
+G_END_DECLS
