@@ -1,0 +1,328 @@
+/* kernels: the reference in plain C. It defines what every function computes
+ * and in which order, and serves CPUs for which there is no other set.
+ *
+ * The sets for one ISA fuse each multiplication with the addition that follows
+ * it; here that is done only where the compiler's target has the instruction,
+ * because a call of fmaf() for each would be too slow to use.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernels/kernels-private.h"
+
+#include <math.h>
+#include <string.h>
+
+#ifdef __FP_FAST_FMAF
+#define MULTIPLY_ADD(a, b, c) __builtin_fmaf (a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* Output channels and pixels computed at a time: SSE's and NEON's vectors, and
+ * enough of them to hide an addition's latency. */
+#define CHANNELS 4
+#define PIXELS 4
+
+static guint
+get_channel_stride (guint channels)
+{
+  return (channels + CHANNELS - 1) / CHANNELS * CHANNELS;
+}
+
+static gboolean
+pack_convolution (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, guint kernel_width,
+    guint kernel_height, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope)
+{
+  return srgan_convolution_pack (convolution, in_channels, in_stride,
+      out_channels, get_channel_stride (out_channels), kernel_width,
+      kernel_height, weight, bias, slope, CHANNELS);
+}
+
+static inline gfloat
+activate (gfloat x, gfloat slope)
+{
+  return x > 0 ? x : slope * x;
+}
+
+/* @n pixels of @CHANNELS output channels from @channel on: the sum begins with
+ * the bias and takes the taps in the order kernel row, input channel, kernel
+ * column. */
+static inline __attribute__ ((always_inline)) void
+convolve_pixels (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint channel, guint x, guint n)
+{
+  const guint kernel_width = convolution->kernel_width;
+  const guint in_channels = convolution->in_channels;
+  const gsize in_stride = convolution->in_stride;
+  const gsize out_stride = convolution->out_stride;
+  const gfloat *weight = convolution->weight + (gsize) channel *
+                                                   convolution->kernel_height *
+                                                   in_channels * kernel_width;
+  gfloat sum[PIXELS][CHANNELS];
+  guint ky, i, kx, p, c;
+
+  for (p = 0; p < n; p++)
+    for (c = 0; c < CHANNELS; c++)
+      sum[p][c] = convolution->bias[channel + c];
+
+  for (ky = 0; ky < convolution->kernel_height; ky++) {
+    const gfloat *input = rows[ky] + x * in_stride;
+
+    for (i = 0; i < in_channels; i++) {
+      for (kx = 0; kx < kernel_width; kx++, weight += CHANNELS) {
+        for (p = 0; p < n; p++) {
+          gfloat in = input[(kx + p) * in_stride + i];
+
+          for (c = 0; c < CHANNELS; c++)
+            sum[p][c] = MULTIPLY_ADD (in, weight[c], sum[p][c]);
+        }
+      }
+    }
+  }
+
+  for (p = 0; p < n; p++)
+    for (c = 0; c < CHANNELS; c++)
+      output[(x + p) * out_stride + channel + c] =
+          activate (sum[p][c], convolution->slope[channel + c]);
+}
+
+static void
+convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width)
+{
+  guint channel, x;
+
+  for (channel = 0; channel < convolution->out_stride; channel += CHANNELS) {
+    for (x = 0; x + PIXELS <= width; x += PIXELS)
+      convolve_pixels (convolution, rows, output, channel, x, PIXELS);
+    for (; x < width; x++)
+      convolve_pixels (convolution, rows, output, channel, x, 1);
+  }
+}
+
+static void
+add_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
+{
+  guint i;
+
+  for (i = 0; i < n; i++)
+    output[i] = a[i] + b[i];
+}
+
+static void
+activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
+    guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride)
+    for (c = 0; c < stride; c++)
+      output[c] = activate (input[c], slope[c]);
+}
+
+static void
+shuffle_row (gfloat *output, guint out_stride, const gfloat *input,
+    guint in_stride, guint factor, guint phase, guint channels, guint width)
+{
+  guint x, p, c;
+
+  for (x = 0; x < width; x++, input += in_stride) {
+    for (p = 0; p < factor; p++, output += out_stride) {
+      for (c = 0; c < channels; c++)
+        output[c] = input[(c * factor + phase) * factor + p];
+      for (; c < out_stride; c++)
+        output[c] = 0;
+    }
+  }
+}
+
+/* Not fused: ORC, which does this in the other sets, has no such operation. */
+static inline gfloat
+scale_sample (gfloat x, gfloat scale, gfloat offset)
+{
+  return x * scale + offset;
+}
+
+static inline guint8
+store_sample (gfloat x, gfloat scale, gfloat offset)
+{
+  gfloat code = scale_sample (x, scale, offset);
+
+  /* FALSE for NaN */
+  if (!(code > 0))
+    return 0;
+  return (guint8) ((code < 255 ? code : 255) + .5f);
+}
+
+static void
+load_row (gfloat *output, guint out_stride, const guint8 *input,
+    guint pixel_stride, gfloat scale, gfloat offset, guint width)
+{
+  guint x;
+
+  for (x = 0; x < width; x++)
+    output[(gsize) x * out_stride] =
+        scale_sample (input[(gsize) x * pixel_stride], scale, offset);
+}
+
+static void
+store_row (guint8 *output, guint pixel_stride, const gfloat *input,
+    guint in_stride, gfloat scale, gfloat offset, guint width)
+{
+  guint x;
+
+  for (x = 0; x < width; x++)
+    output[(gsize) x * pixel_stride] =
+        store_sample (input[(gsize) x * in_stride], scale, offset);
+}
+
+static void
+store_shuffled_row (guint8 *output, guint pixel_stride, const gfloat *input,
+    guint in_stride, const gfloat *base, guint factor, guint phase,
+    gfloat scale, gfloat offset, guint width)
+{
+  guint x, p;
+
+  for (x = 0; x < width; x++, input += in_stride, base += factor)
+    for (p = 0; p < factor; p++, output += pixel_stride)
+      *output =
+          store_sample (input[phase * factor + p] + base[p], scale, offset);
+}
+
+static void
+blend_rows (gfloat *output, const gfloat *const *rows, const gfloat *weight,
+    guint n_rows, guint n)
+{
+  guint i, t;
+
+  for (i = 0; i < n; i++) {
+    gfloat sum = weight[0] * rows[0][i];
+
+    for (t = 1; t < n_rows; t++)
+      sum = MULTIPLY_ADD (weight[t], rows[t][i], sum);
+    output[i] = sum;
+  }
+}
+
+static void
+blend_rows_u8 (gfloat *output, const guint8 *const *rows, guint pixel_stride,
+    const gfloat *weight, guint n_rows, guint width)
+{
+  guint x, t;
+
+  for (x = 0; x < width; x++) {
+    gfloat sum = weight[0] * rows[0][(gsize) x * pixel_stride];
+
+    for (t = 1; t < n_rows; t++)
+      sum = MULTIPLY_ADD (weight[t], rows[t][(gsize) x * pixel_stride], sum);
+    output[x] = sum;
+  }
+}
+
+static void
+interpolate_row (gfloat *output, const gfloat *input,
+    const SrganInterpolation *interpolation, guint channels, guint width)
+{
+  const gssize stride = channels;
+  guint x, p, t, c;
+
+  for (x = 0; x < width; x++, input += stride) {
+    for (p = 0; p < interpolation->factor; p++, output += stride) {
+      const gfloat *weight = interpolation->weight[p];
+      const gfloat *tap = input + interpolation->first[p] * stride;
+
+      for (c = 0; c < channels; c++) {
+        gfloat sum = weight[0] * tap[c];
+
+        for (t = 1; t < interpolation->n_taps; t++)
+          sum = MULTIPLY_ADD (weight[t], tap[t * stride + c], sum);
+        output[c] = sum;
+      }
+    }
+  }
+}
+
+static void
+mix_rows (gfloat *const *output, const gfloat *const *input,
+    const gfloat matrix[3][3], const gfloat offset[3], guint n)
+{
+  guint i, j, x;
+
+  for (x = 0; x < n; x++) {
+    gfloat in[3] = {input[0][x], input[1][x], input[2][x]};
+
+    for (i = 0; i < 3; i++) {
+      gfloat sum = offset[i];
+
+      for (j = 0; j < 3; j++)
+        sum = MULTIPLY_ADD (matrix[i][j], in[j], sum);
+      output[i][x] = sum;
+    }
+  }
+}
+
+static void
+interleave_row (
+    gfloat *output, guint out_stride, const gfloat *const *input, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, output += out_stride) {
+    for (c = 0; c < 3; c++)
+      output[c] = input[c][x];
+    for (; c < out_stride; c++)
+      output[c] = 0;
+  }
+}
+
+static void
+deinterleave_row (
+    gfloat *const *output, const gfloat *input, guint in_stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += in_stride)
+    for (c = 0; c < 3; c++)
+      output[c][x] = input[c];
+}
+
+static gdouble
+multiply_add (guint64 n)
+{
+  static volatile gfloat sink;
+  gfloat factor = 1.0001f, addend = .9999f;
+  gfloat sum[48] = {0};
+  guint64 round;
+  guint i;
+
+  for (round = 0; round < n; round++)
+    for (i = 0; i < G_N_ELEMENTS (sum); i++)
+      sum[i] = MULTIPLY_ADD (sum[i], factor, addend);
+  for (i = 0; i < G_N_ELEMENTS (sum); i++)
+    sink = sum[i];
+  (void) sink;
+  return 2. * G_N_ELEMENTS (sum) * n;
+}
+
+const SrganKernels srgan_kernels_c = {
+    .name = "c",
+    .lanes = 1,
+    .get_channel_stride = get_channel_stride,
+    .pack_convolution = pack_convolution,
+    .convolve_row = convolve_row,
+    .add_row = add_row,
+    .activate_row = activate_row,
+    .shuffle_row = shuffle_row,
+    .load_row = load_row,
+    .store_row = store_row,
+    .store_shuffled_row = store_shuffled_row,
+    .blend_rows = blend_rows,
+    .blend_rows_u8 = blend_rows_u8,
+    .interpolate_row = interpolate_row,
+    .mix_rows = mix_rows,
+    .interleave_row = interleave_row,
+    .deinterleave_row = deinterleave_row,
+    .multiply_add = multiply_add,
+};

@@ -1,0 +1,39 @@
+/* kernels: what the files of this floor share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include "kernels/kernels.h"
+
+G_BEGIN_DECLS
+
+/* Bits of SrganConvolution.variant. */
+enum {
+  /* The activation is the identity and need not be computed. */
+  SRGAN_CONVOLUTION_LINEAR = 1 << 0,
+  /* Lanes hold input channels instead of output channels. */
+  SRGAN_CONVOLUTION_NARROW = 1 << 1,
+};
+
+/* Allocates @n_weight floats and @n_outputs for bias and slope each, copies the
+ * two, zero-padded, and sets everything but the weights' values. FALSE when
+ * memory is out. */
+gboolean srgan_convolution_alloc (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint out_stride,
+    guint kernel_width, guint kernel_height, gsize n_weight, gsize n_outputs,
+    const gfloat *bias, const gfloat *slope);
+
+/* Packs for the convolution whose lanes hold output channels:
+ * weight[out / lanes][ky][in][kx][out % lanes], zero-padded. */
+gboolean srgan_convolution_pack (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint out_stride,
+    guint kernel_width, guint kernel_height, const gfloat *weight,
+    const gfloat *bias, const gfloat *slope, guint lanes);
+
+extern const SrganKernels srgan_kernels_c;
+extern const SrganKernels srgan_kernels_avx2;
+extern const SrganKernels srgan_kernels_avx512;
+extern const SrganKernels srgan_kernels_neon;
+
+G_END_DECLS

@@ -1,0 +1,150 @@
+/* kernels: the one table that chooses, and what all sets share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernels/kernels-private.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* The sets of this build, each with what it needs, the better ones later. */
+static const struct {
+  SrganCpuFlags needs;
+  const SrganKernels *kernels;
+} sets[] = {
+    {0, &srgan_kernels_c},
+#ifdef SRGAN_HAVE_AVX2
+    {SRGAN_CPU_AVX2, &srgan_kernels_avx2},
+#endif
+#ifdef SRGAN_HAVE_AVX512
+    {SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512, &srgan_kernels_avx512},
+#endif
+#ifdef SRGAN_HAVE_NEON
+    {SRGAN_CPU_NEON, &srgan_kernels_neon},
+#endif
+};
+
+/* Each list srgan_kernels_list() can return: the first n sets, for every n. A
+ * set's needs include those of the sets before it on the same architecture, so
+ * what a CPU can run is always such a beginning. */
+static const SrganKernels *lists[G_N_ELEMENTS (sets)][G_N_ELEMENTS (sets) + 1];
+
+static void
+init (void)
+{
+  guint n, i;
+
+  for (n = 0; n < G_N_ELEMENTS (sets); n++)
+    for (i = 0; i <= n; i++)
+      lists[n][i] = sets[i].kernels;
+}
+
+void
+srgan_kernels_init (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, init);
+}
+
+static guint
+find_best (SrganCpuFlags flags)
+{
+  guint best = 0;
+
+  while (best + 1 < G_N_ELEMENTS (sets) &&
+         (sets[best + 1].needs & flags) == sets[best + 1].needs)
+    best++;
+  return best;
+}
+
+const SrganKernels *
+srgan_kernels_get (SrganCpuFlags flags)
+{
+  srgan_kernels_init ();
+  return sets[find_best (flags)].kernels;
+}
+
+const SrganKernels *const *
+srgan_kernels_list (void)
+{
+  srgan_kernels_init ();
+  return lists[find_best (srgan_cpu_get_flags ())];
+}
+
+void
+srgan_convolution_clear (SrganConvolution *convolution)
+{
+  srgan_aligned_free (convolution->weight);
+  srgan_aligned_free (convolution->bias);
+  srgan_aligned_free (convolution->slope);
+  memset (convolution, 0, sizeof *convolution);
+}
+
+gboolean
+srgan_convolution_alloc (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, guint out_stride, guint kernel_width,
+    guint kernel_height, gsize n_weight, gsize n_outputs, const gfloat *bias,
+    const gfloat *slope)
+{
+  guint o;
+
+  *convolution = (SrganConvolution){
+      .in_channels = in_channels,
+      .in_stride = in_stride,
+      .out_channels = out_channels,
+      .out_stride = out_stride,
+      .kernel_width = kernel_width,
+      .kernel_height = kernel_height,
+      .weight = srgan_aligned_alloc (n_weight, sizeof (gfloat)),
+      .bias = srgan_aligned_alloc (n_outputs, sizeof (gfloat)),
+      .slope = srgan_aligned_alloc (n_outputs, sizeof (gfloat)),
+      .bytes = (n_weight + 2 * n_outputs) * sizeof (gfloat),
+  };
+  if (!convolution->weight || !convolution->bias || !convolution->slope) {
+    srgan_convolution_clear (convolution);
+    return FALSE;
+  }
+  convolution->variant = SRGAN_CONVOLUTION_LINEAR;
+  for (o = 0; o < out_channels; o++) {
+    convolution->bias[o] = bias ? bias[o] : 0;
+    convolution->slope[o] = slope ? slope[o] : 1;
+    if (convolution->slope[o] != 1)
+      convolution->variant &= ~SRGAN_CONVOLUTION_LINEAR;
+  }
+  return TRUE;
+}
+
+gboolean
+srgan_convolution_pack (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, guint out_stride, guint kernel_width,
+    guint kernel_height, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope, guint lanes)
+{
+  gsize n_taps = (gsize) kernel_width * kernel_height;
+  gsize n_outputs = ((gsize) out_channels + lanes - 1) / lanes * lanes;
+  gsize n_weight, o, i, kx, ky;
+
+  if (!g_size_checked_mul (&n_weight, n_outputs, in_channels) ||
+      !g_size_checked_mul (&n_weight, n_weight, n_taps) ||
+      !srgan_convolution_alloc (convolution, in_channels, in_stride,
+          out_channels, out_stride, kernel_width, kernel_height, n_weight,
+          n_outputs, bias, slope))
+    return FALSE;
+  for (o = 0; o < out_channels; o++)
+    for (i = 0; i < in_channels; i++)
+      for (ky = 0; ky < kernel_height; ky++)
+        for (kx = 0; kx < kernel_width; kx++)
+          convolution
+              ->weight[((((o / lanes) * kernel_height + ky) * in_channels + i) *
+                               kernel_width +
+                           kx) *
+                           lanes +
+                       o % lanes] =
+              weight[((o * in_channels + i) * kernel_height + ky) *
+                         kernel_width +
+                     kx];
+  return TRUE;
+}
