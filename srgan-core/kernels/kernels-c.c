@@ -245,6 +245,17 @@ interpolate_row (gfloat *output, const gfloat *input,
 }
 
 static void
+halve_row (
+    gfloat *output, const gfloat *input, const gfloat weight[3], guint width)
+{
+  guint x;
+
+  for (x = 0; x < width; x++, input += 2)
+    output[x] = MULTIPLY_ADD (weight[2], input[1],
+        MULTIPLY_ADD (weight[1], input[0], weight[0] * input[-1]));
+}
+
+static void
 mix_rows (gfloat *const *output, const gfloat *const *input,
     const gfloat matrix[3][3], const gfloat offset[3], guint n)
 {
@@ -321,6 +332,7 @@ const SrganKernels srgan_kernels_c = {
     .blend_rows = blend_rows,
     .blend_rows_u8 = blend_rows_u8,
     .interpolate_row = interpolate_row,
+    .halve_row = halve_row,
     .mix_rows = mix_rows,
     .interleave_row = interleave_row,
     .deinterleave_row = deinterleave_row,

@@ -127,6 +127,12 @@ typedef struct {
   void (*interpolate_row) (gfloat *output, const gfloat *input,
       const SrganInterpolation *interpolation, guint channels, guint width);
 
+  /* One row at half its width, for subsampled chroma:
+   * output[x] = weight[0] input[2x - 1] + weight[1] input[2x]
+   *           + weight[2] input[2x + 1]; all three inputs must exist. */
+  void (*halve_row) (
+      gfloat *output, const gfloat *input, const gfloat weight[3], guint width);
+
   /* A 3x3 matrix with offsets on three planar rows:
    * output[i][x] = offset[i] + sum over j of matrix[i][j] * input[j][x].
    * Outputs may be the inputs. */
