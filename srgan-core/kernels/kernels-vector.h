@@ -928,6 +928,34 @@ interpolate_row (gfloat *output, const gfloat *input,
   }
 }
 
+/* Indices of the even and of the odd floats of two vectors. */
+#define EVEN_FLOATS(q) 8 * q, 8 * q + 2, 8 * q + 4, 8 * q + 6
+#define ODD_FLOATS(q) 8 * q + 1, 8 * q + 3, 8 * q + 5, 8 * q + 7
+
+static void
+halve_row (
+    gfloat *output, const gfloat *input, const gfloat weight[3], guint width)
+{
+  const Vector first = fill_vector (weight[0]);
+  const Vector second = fill_vector (weight[1]);
+  const Vector third = fill_vector (weight[2]);
+  guint x;
+
+  for (x = 0; x + LANES <= width; x += LANES, input += 2 * LANES) {
+    Vector before = PERMUTE (
+        load_vector (input - 1), load_vector (input - 1 + LANES), EVEN_FLOATS);
+    Vector low = load_vector (input), high = load_vector (input + LANES);
+
+    store_vector (
+        output + x, multiply_add_vector (third, PERMUTE (low, high, ODD_FLOATS),
+                        multiply_add_vector (second,
+                            PERMUTE (low, high, EVEN_FLOATS), first * before)));
+  }
+  for (; x < width; x++, input += 2)
+    output[x] = multiply_add_scalar (weight[2], input[1],
+        multiply_add_scalar (weight[1], input[0], weight[0] * input[-1]));
+}
+
 static void
 mix_rows (gfloat *const *output, const gfloat *const *input,
     const gfloat matrix[3][3], const gfloat offset[3], guint n)
@@ -1044,6 +1072,7 @@ const SrganKernels SET = {
     .blend_rows = blend_rows,
     .blend_rows_u8 = blend_rows_u8,
     .interpolate_row = interpolate_row,
+    .halve_row = halve_row,
     .mix_rows = mix_rows,
     .interleave_row = interleave_row,
     .deinterleave_row = deinterleave_row,
