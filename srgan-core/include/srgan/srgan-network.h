@@ -14,11 +14,12 @@
 
 G_BEGIN_DECLS
 
-/* What a feature map holds at the network's two ends. */
+/* What a feature map holds at the network's two ends. Nicks: y, rgb, ycbcr. */
 typedef enum {
   SRGAN_COLOUR_Y,     /* 1 channel: luma */
   SRGAN_COLOUR_RGB,   /* 3 channels: R'G'B' */
   SRGAN_COLOUR_YCBCR, /* 3 channels: Y' Cb Cr, chroma centred on 0.5 */
+  SRGAN_N_COLOURS,
 } SrganColour;
 
 /* The operations; network/operations.c is the one table of what each takes.
@@ -57,7 +58,10 @@ typedef enum {
   SRGAN_N_ACTIVATIONS,
 } SrganActivation;
 
-/* What a convolution reads beyond the map's edge. */
+/* What a convolution reads beyond the map's edge. Where it pads, output (x, y)
+ * is centred on input (x, y) * stride: of the kernel_width - 1 pixels that are
+ * lacking, (kernel_width - 1) / 2, rounded down, lie to the left, the rest to
+ * the right; likewise above and below. */
 typedef enum {
   SRGAN_PADDING_ZERO,    /* zero: zeros, output as large as the input */
   SRGAN_PADDING_EDGE,    /* edge: the edge pixel repeated */
@@ -90,14 +94,18 @@ typedef struct {
   SrganOperation operation;
   guint n_inputs;                      /* 1 .. SRGAN_LAYER_MAX_INPUTS */
   gint inputs[SRGAN_LAYER_MAX_INPUTS]; /* indices of earlier layers, or
-                                          SRGAN_INPUT_NETWORK */
+                                          SRGAN_INPUT_NETWORK. Of the layers
+                                          named all, and the last one alone,
+                                          must lead to the output */
   guint out_channels; /* conv, transposed-conv, linear, slice: given;
                          all others: worked out */
   guint kernel_width; /* conv, transposed-conv, max-pool */
   guint kernel_height;
-  guint stride;         /* conv, transposed-conv, max-pool; else 1 */
-  guint groups;         /* conv, transposed-conv; else 1 */
-  SrganPadding padding; /* conv */
+  guint stride;         /* conv, transposed-conv, max-pool; 0 is taken as 1 */
+  guint groups;         /* conv, transposed-conv; 0 is taken as 1 */
+  SrganPadding padding; /* conv; transposed-conv gives stride times its input
+                           (of the kernel - stride surplus, half, rounded up,
+                           is cut at the left and top), max-pool does not pad */
   guint factor;         /* pixel-shuffle, pixel-unshuffle, resize */
   SrganFilter filter;   /* resize */
   guint first;          /* slice: the first channel taken */
@@ -110,7 +118,7 @@ typedef struct {
    * conv: [out][in / groups][ky][kx] (cross-correlation, as PyTorch's);
    * transposed-conv: [in][out / groups][ky][kx]; linear: [out][in];
    * batch-norm: [4][channels]: weight, bias, running mean, running variance,
-   * epsilon in activation_low. */
+   * epsilon in activation_low (so it takes no activation of its own). */
   const gfloat *weight;
   const gfloat *bias;  /* [out] or NULL */
   const gfloat *slope; /* prelu [out], spline [3][out], else NULL */
@@ -119,6 +127,8 @@ typedef struct {
   guint in_channels; /* the sum over the inputs for concat */
   guint scale_up;    /* size against the network's input: */
   guint scale_down;  /*   up / down, in lowest terms; 0 / 1 for 1x1 */
+  guint lost_width;  /* pixels by which the map is smaller than that, both */
+  guint lost_height; /*   sides together: padding none, crop, max-pool */
 } SrganLayer;
 
 typedef struct _SrganNetwork SrganNetwork;
@@ -198,11 +208,11 @@ gint srgan_network_find_layer (SrganNetwork *network, const gchar *name);
 /* Learned numbers. */
 SRGAN_API
 guint64 srgan_network_get_n_parameters (SrganNetwork *network);
-/* Multiply-adds for each pixel of the network's input. */
+/* Multiply-adds of the convolutions for each pixel of the network's input. */
 SRGAN_API
 gdouble srgan_network_get_multiply_adds (SrganNetwork *network);
-/* How many input pixels on each side an output pixel depends on; G_MAXUINT
- * for a network with a path through a mean of the whole frame. */
+/* How many input pixels on each side an output pixel depends on, at most;
+ * G_MAXUINT for a network with a path through a mean of the whole frame. */
 SRGAN_API
 guint srgan_network_get_reach (SrganNetwork *network);
 /* A note: "training-data", "recipe", "licence", "range", "scores", ...;
@@ -233,15 +243,19 @@ SRGAN_API
 SrganNetwork *srgan_network_new (
     const gchar *name, SrganColour colour, guint scale);
 
-/* Adds a copy of @layer, with its weights. Returns: the layer's index, or -1
- * with @error naming the layer and the field. */
+/* Adds a copy of @layer, with its weights; attributes that its operation does
+ * not take are ignored. Returns: the layer's index, or -1 with @error naming
+ * the layer and the field. */
 SRGAN_API
 gint srgan_network_add_layer (
     SrganNetwork *network, const SrganLayer *layer, GError **error);
+/* @key is [a-z0-9-]+; a @value of %NULL takes the note away. */
 SRGAN_API
 void srgan_network_set_note (
     SrganNetwork *network, const gchar *key, const gchar *value);
-/* Checks the whole; from here on the network never changes. */
+/* Checks the whole and folds each batch-norm into the layer before it (or,
+ * where that cannot be, makes it a 1x1 convolution), so that layers may have
+ * other indices afterwards; from here on the network never changes. */
 SRGAN_API
 gboolean srgan_network_finish (SrganNetwork *network, GError **error);
 
