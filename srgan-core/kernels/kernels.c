@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/pixels-orc.h"
 
 /* The sets of this build, each with what it needs, the better ones later. */
 static const struct {
@@ -15,13 +16,11 @@ static const struct {
   const SrganKernels *kernels;
 } sets[] = {
     {0, &srgan_kernels_c},
-#ifdef SRGAN_HAVE_AVX2
+#ifdef __x86_64__
     {SRGAN_CPU_AVX2, &srgan_kernels_avx2},
-#endif
-#ifdef SRGAN_HAVE_AVX512
     {SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512, &srgan_kernels_avx512},
 #endif
-#ifdef SRGAN_HAVE_NEON
+#ifdef __aarch64__
     {SRGAN_CPU_NEON, &srgan_kernels_neon},
 #endif
 };
@@ -36,6 +35,7 @@ init (void)
 {
   guint n, i;
 
+  srgan_pixels_init ();
   for (n = 0; n < G_N_ELEMENTS (sets); n++)
     for (i = 0; i <= n; i++)
       lists[n][i] = sets[i].kernels;

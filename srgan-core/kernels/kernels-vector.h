@@ -1,0 +1,1080 @@
+/* kernels: the source of every set for one ISA.
+ *
+ * A file that includes this is compiled for its ISA and defines before:
+ *   SET, SET_NAME   the table's symbol and name
+ *   LANES           floats in a vector: 4, 8 or 16
+ *   SUMS            vectors of sums that registers can hold beside 3 weights
+ *                   and an input: a multiple of 4
+ *   NARROW_PIXELS   so many pixels x 4 vectors can registers hold beside
+ *                   NARROW_PIXELS inputs and a weight; 4 NARROW_PIXELS is a
+ *                   multiple of LANES
+ *   multiply_add_vector(a, b, c)  a b + c in one rounding
+ *   activate_vector(x, slope)     x > 0 ? x : slope x
+ *
+ * Sums are made in an order that LANES does not enter into, so that all sets
+ * give the same bits.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "kernels/kernels-private.h"
+#include "kernels/pixels-orc.h"
+
+#define INLINE static inline __attribute__ ((always_inline))
+
+typedef gfloat Vector __attribute__ ((vector_size (4 * LANES)));
+typedef gfloat Quad __attribute__ ((vector_size (16)));
+typedef gfloat UnalignedVector
+    __attribute__ ((vector_size (4 * LANES), aligned (4), may_alias));
+typedef gfloat UnalignedQuad
+    __attribute__ ((vector_size (16), aligned (4), may_alias));
+
+/* Permutations of two vectors; x(q) stands for four indices. */
+#define LANE_INDICES_4(x) x (0)
+#define LANE_INDICES_8(x) x (0), x (1)
+#define LANE_INDICES_16(x) x (0), x (1), x (2), x (3)
+#define LANE_INDICES__(lanes, x) LANE_INDICES_##lanes (x)
+#define LANE_INDICES_(lanes, x) LANE_INDICES__ (lanes, x)
+#define PERMUTE(a, b, x) \
+  __builtin_shufflevector (a, b, LANE_INDICES_ (LANES, x))
+
+/* Rows that need a stop between two loops make it after so many samples: small
+ * enough to stay in the first-level cache. */
+#define CHUNK 256
+
+INLINE Vector
+load_vector (const gfloat *p)
+{
+  return *(const UnalignedVector *) p;
+}
+
+INLINE void
+store_vector (gfloat *p, Vector v)
+{
+  *(UnalignedVector *) p = v;
+}
+
+INLINE Vector
+fill_vector (gfloat x)
+{
+  return x - (Vector){0};
+}
+
+/* Four floats, repeated. */
+INLINE Vector
+repeat_quad (const gfloat *p)
+{
+#define QUAD_ITSELF(q) 0, 1, 2, 3
+  Quad quad = *(const UnalignedQuad *) p;
+
+  return PERMUTE (quad, quad, QUAD_ITSELF);
+}
+
+/* The first @n of a vector's floats; @n is 4 or 8. */
+INLINE void
+store_part (gfloat *p, Vector v, guint n)
+{
+#if LANES == 16
+  if (n == 8)
+    memcpy (p, &v, 8 * sizeof (gfloat));
+  else
+#endif
+    memcpy (p, &v, 4 * sizeof (gfloat));
+}
+
+INLINE gfloat
+multiply_add_scalar (gfloat a, gfloat b, gfloat c)
+{
+  return __builtin_fmaf (a, b, c);
+}
+
+/* ---- Convolution, lanes hold output channels ----
+ *
+ * Registers hold the sums of SUMS neighbouring pixels. Each input value is
+ * broadcast once for three horizontal taps, so that a multiply-add costs less
+ * than half a load. */
+
+/* @n_taps horizontal taps of one input channel, for @n pixels; 1 .. 3 taps. */
+INLINE void
+add_taps (Vector *sum, const gfloat *input, gsize in_stride,
+    const gfloat *weight, guint n, guint n_taps)
+{
+  Vector w[3];
+
+#pragma GCC unroll 3
+  for (guint tap = 0; tap < n_taps; tap++)
+    w[tap] = load_vector (weight + tap * LANES);
+#pragma GCC unroll 32
+  for (guint x = 0; x < n + n_taps - 1; x++, input += in_stride) {
+    Vector in = fill_vector (*input);
+
+#pragma GCC unroll 3
+    for (guint tap = 0; tap < n_taps; tap++)
+      if (x >= tap && x - tap < n)
+        sum[x - tap] = multiply_add_vector (in, w[tap], sum[x - tap]);
+  }
+}
+
+/* @n pixels of the output channels in vector @v, from pixel @x on. @n and, if
+ * not 0, @fixed_width, the kernel's width, are constants to the compiler. */
+INLINE void
+convolve_block (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint v, guint x, guint n, guint fixed_width)
+{
+  const guint kernel_width =
+      fixed_width ? fixed_width : convolution->kernel_width;
+  const guint in_channels = convolution->in_channels;
+  const gsize in_stride = convolution->in_stride;
+  const gsize out_stride = convolution->out_stride;
+  const guint n_lanes = MIN (LANES, out_stride - v * LANES);
+  const Vector bias = load_vector (convolution->bias + v * LANES);
+  const gfloat *weight =
+      convolution->weight + (gsize) v * convolution->kernel_height *
+                                in_channels * kernel_width * LANES;
+  Vector sum[SUMS];
+
+#pragma GCC unroll 32
+  for (guint p = 0; p < n; p++)
+    sum[p] = bias;
+
+  for (guint ky = 0; ky < convolution->kernel_height; ky++) {
+    const gfloat *input = rows[ky] + x * in_stride;
+
+    for (guint i = 0; i < in_channels; i++, input++) {
+      if (fixed_width) {
+        add_taps (sum, input, in_stride, weight, n, fixed_width);
+        weight += fixed_width * LANES;
+      } else {
+        const gfloat *tap = input;
+        guint left = kernel_width;
+
+        for (; left >= 3; left -= 3) {
+          add_taps (sum, tap, in_stride, weight, n, 3);
+          tap += 3 * in_stride;
+          weight += 3 * LANES;
+        }
+        for (; left > 0; left--) {
+          add_taps (sum, tap, in_stride, weight, n, 1);
+          tap += in_stride;
+          weight += LANES;
+        }
+      }
+    }
+  }
+
+  output += x * out_stride + v * LANES;
+  if (!(convolution->variant & SRGAN_CONVOLUTION_LINEAR)) {
+    const Vector slope = load_vector (convolution->slope + v * LANES);
+
+#pragma GCC unroll 32
+    for (guint p = 0; p < n; p++)
+      sum[p] = activate_vector (sum[p], slope);
+  }
+  if (n_lanes == LANES) {
+#pragma GCC unroll 32
+    for (guint p = 0; p < n; p++, output += out_stride)
+      store_vector (output, sum[p]);
+  } else {
+#pragma GCC unroll 32
+    for (guint p = 0; p < n; p++, output += out_stride)
+      store_part (output, sum[p], n_lanes);
+  }
+}
+
+/* How many pixels to compute next, @done of @width being done: the smallest
+ * block that reaches the end, begun earlier than need be if it is too long
+ * (computing a pixel again gives the same bits), else the largest that fits. */
+INLINE guint
+choose_block (guint done, guint width)
+{
+  static const guint sizes[] = {SUMS, SUMS / 2, SUMS / 4, 1};
+  guint left = width - done, s = G_N_ELEMENTS (sizes);
+
+  if (left >= SUMS)
+    return SUMS;
+  while (s-- > 0)
+    if (sizes[s] >= left && sizes[s] <= width)
+      return sizes[s];
+  for (s = 0; sizes[s] > left; s++)
+    ;
+  return sizes[s];
+}
+
+INLINE void
+convolve_vector (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint v, guint width, guint fixed_width)
+{
+  guint x = 0;
+
+  while (x < width) {
+    guint n = choose_block (x, width);
+
+    x = MIN (x, width - n);
+    switch (n) {
+    case SUMS:
+      convolve_block (convolution, rows, output, v, x, SUMS, fixed_width);
+      break;
+    case SUMS / 2:
+      convolve_block (convolution, rows, output, v, x, SUMS / 2, fixed_width);
+      break;
+    case SUMS / 4:
+      convolve_block (convolution, rows, output, v, x, SUMS / 4, fixed_width);
+      break;
+    default:
+      convolve_block (convolution, rows, output, v, x, 1, fixed_width);
+      break;
+    }
+    x += n;
+  }
+}
+
+/* ---- Convolution to few channels, lanes hold input channels ----
+ *
+ * Where the outputs would leave lanes idle: 16 partial sums an output, of the
+ * input channels that are equal modulo 16, added up as a tree in the end:
+ * those 8 apart first, then 4, 2, 1. With fewer lanes than 16 the input
+ * channels are gone through in parts of LANES, so that the sums are the same.
+ * Outputs are made in groups of 4. */
+
+#define NARROW_MAX_OUTPUTS 9
+#define NARROW_MIN_INPUTS 12
+#define PARTIAL_SUMS 16
+#define PARTS (PARTIAL_SUMS / LANES)
+/* Those 8 input channels apart follow each other. */
+static const guint part_order[] = {
+#if PARTS == 4
+    0, 2, 1, 3
+#else
+    0, 1
+#endif
+};
+#define GROUP 4
+
+static gboolean
+is_narrow (guint in_channels, guint in_stride, guint out_channels)
+{
+  return out_channels <= NARROW_MAX_OUTPUTS &&
+         in_channels >= NARROW_MIN_INPUTS && in_stride % LANES == 0;
+}
+
+/* The weights in the order of their use:
+ * [group][part][ky][block of PARTIAL_SUMS][kx][output][lane]. */
+static gboolean
+pack_narrow (SrganConvolution *convolution, guint in_channels, guint in_stride,
+    guint out_channels, guint kernel_width, guint kernel_height,
+    const gfloat *weight, const gfloat *bias, const gfloat *slope,
+    guint out_stride)
+{
+  gsize n_weight;
+  gfloat *packed;
+
+  if (!g_size_checked_mul (&n_weight, in_stride, out_channels) ||
+      !g_size_checked_mul (
+          &n_weight, n_weight, (gsize) kernel_width * kernel_height) ||
+      !srgan_convolution_alloc (convolution, in_channels, in_stride,
+          out_channels, out_stride, kernel_width, kernel_height, n_weight,
+          out_stride, bias, slope))
+    return FALSE;
+  convolution->variant |= SRGAN_CONVOLUTION_NARROW;
+
+  packed = convolution->weight;
+  for (guint group = 0; group < out_channels; group += GROUP)
+    for (guint part = 0; part < PARTS; part++)
+      for (gsize ky = 0; ky < kernel_height; ky++)
+        for (guint block = part_order[part] * LANES; block < in_stride;
+             block += PARTIAL_SUMS)
+          for (gsize kx = 0; kx < kernel_width; kx++)
+            for (gsize o = group; o < MIN (group + GROUP, out_channels); o++)
+              for (guint i = block; i < block + LANES; i++)
+                *packed++ =
+                    i < in_channels
+                        ? weight[((o * in_channels + i) * kernel_height + ky) *
+                                     kernel_width +
+                                 kx]
+                        : 0;
+  return TRUE;
+}
+
+/* The partial sums of one part for @n pixels and @n_outputs <= GROUP outputs,
+ * both constants. Returns the weights that come next. */
+INLINE const gfloat *
+sum_part (Vector sum[][GROUP], const SrganConvolution *convolution,
+    const gfloat *const *rows, const gfloat *weight, guint part, guint x,
+    guint n, guint n_outputs)
+{
+  const guint kernel_width = convolution->kernel_width;
+  const gsize in_stride = convolution->in_stride;
+  const guint first = part_order[part] * LANES;
+
+#pragma GCC unroll 4
+  for (guint p = 0; p < NARROW_PIXELS; p++)
+#pragma GCC unroll 4
+    for (guint o = 0; o < GROUP; o++)
+      sum[p][o] = (Vector){0};
+
+  for (guint ky = 0; ky < convolution->kernel_height; ky++) {
+    const gfloat *input = rows[ky] + x * in_stride;
+
+    for (guint block = first; block < in_stride; block += PARTIAL_SUMS) {
+      const gfloat *tap = input + block;
+
+      for (guint kx = 0; kx < kernel_width; kx++, tap += in_stride) {
+        Vector in[NARROW_PIXELS];
+
+#pragma GCC unroll 4
+        for (guint p = 0; p < n; p++)
+          in[p] = load_vector (tap + p * in_stride);
+#pragma GCC unroll 4
+        for (guint o = 0; o < n_outputs; o++, weight += LANES) {
+          Vector w = load_vector (weight);
+
+#pragma GCC unroll 4
+          for (guint p = 0; p < n; p++)
+            sum[p][o] = multiply_add_vector (in[p], w, sum[p][o]);
+        }
+      }
+    }
+  }
+  return weight;
+}
+
+/* In each quad q of the result: floats 0, 1 of quad q of a and of b; floats
+ * 2, 3; the even ones; the odd ones. */
+#define FIRST_TWO(q) 4 * q, 4 * q + 1, LANES + 4 * q, LANES + 4 * q + 1
+#define LAST_TWO(q) 4 * q + 2, 4 * q + 3, LANES + 4 * q + 2, LANES + 4 * q + 3
+#define EVEN_TWO(q) 4 * q, 4 * q + 2, LANES + 4 * q, LANES + 4 * q + 2
+#define ODD_TWO(q) 4 * q + 1, 4 * q + 3, LANES + 4 * q + 1, LANES + 4 * q + 3
+
+/* Adds up what sum_part() made, for all pixels: result[pixel][output]. */
+INLINE void
+add_up (
+    Vector result[4 * NARROW_PIXELS / LANES], Vector sum[NARROW_PIXELS][GROUP])
+{
+#if LANES == 16
+#define LOW_HALVES 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define EVEN_QUADS 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define ODD_QUADS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
+  Vector u[4], v[2], w;
+
+#pragma GCC unroll 4
+  for (guint p = 0; p < 4; p++) {
+    /* 8 apart: outputs 0 and 1, 2 and 3 in half a vector each */
+    Vector a = __builtin_shufflevector (sum[p][0], sum[p][1], LOW_HALVES) +
+               __builtin_shufflevector (sum[p][0], sum[p][1], HIGH_HALVES);
+    Vector b = __builtin_shufflevector (sum[p][2], sum[p][3], LOW_HALVES) +
+               __builtin_shufflevector (sum[p][2], sum[p][3], HIGH_HALVES);
+
+    /* 4 apart: one quad an output */
+    u[p] = __builtin_shufflevector (a, b, EVEN_QUADS) +
+           __builtin_shufflevector (a, b, ODD_QUADS);
+  }
+  /* 2 apart, then neighbours: quad o holds output o of all pixels */
+  v[0] = PERMUTE (u[0], u[1], FIRST_TWO) + PERMUTE (u[0], u[1], LAST_TWO);
+  v[1] = PERMUTE (u[2], u[3], FIRST_TWO) + PERMUTE (u[2], u[3], LAST_TWO);
+  w = PERMUTE (v[0], v[1], EVEN_TWO) + PERMUTE (v[0], v[1], ODD_TWO);
+  result[0] = __builtin_shufflevector (
+      w, w, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+#elif LANES == 8
+#define LOW_HALVES 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH_HALVES 4, 5, 6, 7, 12, 13, 14, 15
+  Vector v[2], w;
+
+#pragma GCC unroll 2
+  for (guint p = 0; p < 2; p++) {
+    /* 4 apart: outputs 0 and 1, 2 and 3 in a quad each */
+    Vector a = __builtin_shufflevector (sum[p][0], sum[p][1], LOW_HALVES) +
+               __builtin_shufflevector (sum[p][0], sum[p][1], HIGH_HALVES);
+    Vector b = __builtin_shufflevector (sum[p][2], sum[p][3], LOW_HALVES) +
+               __builtin_shufflevector (sum[p][2], sum[p][3], HIGH_HALVES);
+
+    v[p] = PERMUTE (a, b, FIRST_TWO) + PERMUTE (a, b, LAST_TWO);
+  }
+  /* quad 0: outputs 0, 2 of both pixels; quad 1: outputs 1, 3 */
+  w = PERMUTE (v[0], v[1], EVEN_TWO) + PERMUTE (v[0], v[1], ODD_TWO);
+  result[0] = __builtin_shufflevector (w, w, 0, 4, 1, 5, 2, 6, 3, 7);
+#else
+#pragma GCC unroll 4
+  for (guint p = 0; p < NARROW_PIXELS; p++) {
+    Vector *s = sum[p];
+    Vector a = PERMUTE (s[0], s[1], FIRST_TWO) + PERMUTE (s[0], s[1], LAST_TWO);
+    Vector b = PERMUTE (s[2], s[3], FIRST_TWO) + PERMUTE (s[2], s[3], LAST_TWO);
+
+    result[p] = PERMUTE (a, b, EVEN_TWO) + PERMUTE (a, b, ODD_TWO);
+  }
+#endif
+}
+
+INLINE void
+add_sums (Vector sum[NARROW_PIXELS][GROUP], Vector more[NARROW_PIXELS][GROUP])
+{
+#pragma GCC unroll 4
+  for (guint p = 0; p < NARROW_PIXELS; p++)
+#pragma GCC unroll 4
+    for (guint o = 0; o < GROUP; o++)
+      sum[p][o] += more[p][o];
+}
+
+/* @n pixels, NARROW_PIXELS or 1, of the @n_outputs channels from @group on. */
+INLINE void
+convolve_narrow_block (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, const gfloat *weight,
+    guint group, guint x, guint n, guint n_outputs)
+{
+  const gsize out_stride = convolution->out_stride;
+  const Vector bias = repeat_quad (convolution->bias + group);
+  const Vector slope = repeat_quad (convolution->slope + group);
+  Vector sum[NARROW_PIXELS][GROUP];
+  Vector result[4 * NARROW_PIXELS / LANES];
+
+  weight = sum_part (sum, convolution, rows, weight, 0, x, n, n_outputs);
+#if PARTS >= 2
+  {
+    Vector more[NARROW_PIXELS][GROUP];
+
+    weight = sum_part (more, convolution, rows, weight, 1, x, n, n_outputs);
+    add_sums (sum, more);
+  }
+#endif
+#if PARTS == 4
+  {
+    Vector more[NARROW_PIXELS][GROUP], even[NARROW_PIXELS][GROUP];
+
+    weight = sum_part (even, convolution, rows, weight, 2, x, n, n_outputs);
+    weight = sum_part (more, convolution, rows, weight, 3, x, n, n_outputs);
+    add_sums (even, more);
+    add_sums (sum, even);
+  }
+#endif
+  add_up (result, sum);
+
+  output += x * out_stride + group;
+#pragma GCC unroll 4
+  for (guint v = 0; v < G_N_ELEMENTS (result); v++)
+    result[v] = activate_vector (result[v] + bias, slope);
+  if (n == NARROW_PIXELS && out_stride == GROUP) {
+#pragma GCC unroll 4
+    for (guint v = 0; v < G_N_ELEMENTS (result); v++)
+      store_vector (output + v * LANES, result[v]);
+  } else {
+#pragma GCC unroll 4
+    for (guint p = 0; p < n; p++)
+      memcpy (output + p * out_stride, (gfloat *) result + p * GROUP,
+          GROUP * sizeof (gfloat));
+  }
+}
+
+INLINE void
+convolve_narrow_group (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, const gfloat *weight,
+    guint group, guint width, guint n_outputs)
+{
+  guint x;
+
+  if (width < NARROW_PIXELS) {
+    for (x = 0; x < width; x++)
+      convolve_narrow_block (
+          convolution, rows, output, weight, group, x, 1, n_outputs);
+    return;
+  }
+  /* The last block may compute pixels a second time, to the same bits. */
+  for (x = 0; x < width; x += NARROW_PIXELS)
+    convolve_narrow_block (convolution, rows, output, weight, group,
+        MIN (x, width - NARROW_PIXELS), NARROW_PIXELS, n_outputs);
+}
+
+static void
+convolve_narrow (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width)
+{
+  const gfloat *weight = convolution->weight;
+  const gsize per_output = (gsize) convolution->in_stride *
+                           convolution->kernel_width *
+                           convolution->kernel_height;
+  guint group;
+
+  for (group = 0; group < convolution->out_stride; group += GROUP) {
+    switch (MIN (GROUP, (gint) convolution->out_channels - (gint) group)) {
+    case 4:
+      convolve_narrow_group (
+          convolution, rows, output, weight, group, width, 4);
+      break;
+    case 3:
+      convolve_narrow_group (
+          convolution, rows, output, weight, group, width, 3);
+      break;
+    case 2:
+      convolve_narrow_group (
+          convolution, rows, output, weight, group, width, 2);
+      break;
+    case 1:
+      convolve_narrow_group (
+          convolution, rows, output, weight, group, width, 1);
+      break;
+    default: /* padding */
+      for (guint x = 0; x < width; x++)
+        memset (output + (gsize) x * convolution->out_stride + group, 0,
+            GROUP * sizeof (gfloat));
+      break;
+    }
+    weight += GROUP * per_output;
+  }
+}
+
+static void
+convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width)
+{
+  guint v;
+
+  if (convolution->variant & SRGAN_CONVOLUTION_NARROW) {
+    convolve_narrow (convolution, rows, output, width);
+    return;
+  }
+  for (v = 0; v * LANES < convolution->out_stride; v++) {
+    switch (convolution->kernel_width) {
+    case 3:
+      convolve_vector (convolution, rows, output, v, width, 3);
+      break;
+    case 1:
+      convolve_vector (convolution, rows, output, v, width, 1);
+      break;
+    default:
+      convolve_vector (convolution, rows, output, v, width, 0);
+      break;
+    }
+  }
+}
+
+static guint
+get_channel_stride (guint channels)
+{
+  if (channels <= 4)
+    return 4;
+  if (channels <= 8)
+    return 8;
+  return (channels + LANES - 1) / LANES * LANES;
+}
+
+static gboolean
+pack_convolution (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, guint kernel_width,
+    guint kernel_height, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope)
+{
+  guint out_stride = get_channel_stride (out_channels);
+
+  if (is_narrow (in_channels, in_stride, out_channels))
+    return pack_narrow (convolution, in_channels, in_stride, out_channels,
+        kernel_width, kernel_height, weight, bias, slope, out_stride);
+  return srgan_convolution_pack (convolution, in_channels, in_stride,
+      out_channels, out_stride, kernel_width, kernel_height, weight, bias,
+      slope, LANES);
+}
+
+/* ---- Rows ---- */
+
+static void
+add_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
+{
+  guint i;
+
+  for (i = 0; i + LANES <= n; i += LANES)
+    store_vector (output + i, load_vector (a + i) + load_vector (b + i));
+  for (; i < n; i++)
+    output[i] = a[i] + b[i];
+}
+
+static void
+activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
+    guint stride, guint width)
+{
+  guint x, c;
+
+  if (stride == 4) {
+    const Vector slopes = repeat_quad (slope);
+    gsize i, n = (gsize) width * 4;
+
+    for (i = 0; i + LANES <= n; i += LANES)
+      store_vector (
+          output + i, activate_vector (load_vector (input + i), slopes));
+    for (; i < n; i++)
+      output[i] = input[i] > 0 ? input[i] : slope[i % 4] * input[i];
+    return;
+  }
+  for (x = 0; x < width; x++, input += stride, output += stride) {
+    for (c = 0; c + LANES <= stride; c += LANES)
+      store_vector (output + c,
+          activate_vector (load_vector (input + c), load_vector (slope + c)));
+    for (; c < stride; c++)
+      output[c] = input[c] > 0 ? input[c] : slope[c] * input[c];
+  }
+}
+
+static void
+shuffle_row (gfloat *output, guint out_stride, const gfloat *input,
+    guint in_stride, guint factor, guint phase, guint channels, guint width)
+{
+  guint x, p, c;
+
+  input += phase * factor;
+  for (x = 0; x < width; x++, input += in_stride) {
+    for (p = 0; p < factor; p++, output += out_stride) {
+      const gfloat *in = input + p;
+
+      for (c = 0; c < channels; c++, in += factor * factor)
+        output[c] = *in;
+      for (; c < out_stride; c++)
+        output[c] = 0;
+    }
+  }
+}
+
+/* Bytes @pixel_stride apart, side by side; @n <= CHUNK. */
+INLINE void
+gather_samples (guint8 *restrict output, const guint8 *restrict input,
+    guint pixel_stride, guint n)
+{
+  guint i;
+
+  switch (pixel_stride) {
+  case 1:
+    memcpy (output, input, n);
+    break;
+  case 2:
+    for (i = 0; i < n; i++)
+      output[i] = input[2 * i];
+    break;
+  case 3:
+    for (i = 0; i < n; i++)
+      output[i] = input[3 * i];
+    break;
+  case 4:
+    for (i = 0; i < n; i++)
+      output[i] = input[4 * i];
+    break;
+  default:
+    for (i = 0; i < n; i++)
+      output[i] = input[(gsize) i * pixel_stride];
+    break;
+  }
+}
+
+static void
+load_row (gfloat *output, guint out_stride, const guint8 *input,
+    guint pixel_stride, gfloat scale, gfloat offset, guint width)
+{
+  if (out_stride == 1 && pixel_stride == 1) {
+    srgan_pixels_load (output, input, scale, offset, width);
+    return;
+  }
+  while (width > 0) {
+    guint n = MIN (width, CHUNK), i;
+    guint8 samples[CHUNK];
+    gfloat values[CHUNK];
+
+    gather_samples (samples, input, pixel_stride, n);
+    if (out_stride == 1) {
+      srgan_pixels_load (output, samples, scale, offset, n);
+      output += n;
+    } else {
+      srgan_pixels_load (values, samples, scale, offset, n);
+      for (i = 0; i < n; i++, output += out_stride)
+        *output = values[i];
+    }
+    input += (gsize) n * pixel_stride;
+    width -= n;
+  }
+}
+
+/* @n <= CHUNK values to bytes @pixel_stride apart. Returns where the next one
+ * goes. */
+INLINE guint8 *
+store_chunk (guint8 *output, guint pixel_stride, const gfloat *values,
+    gfloat scale, gfloat offset, guint n)
+{
+  guint8 samples[CHUNK];
+  guint i;
+
+  if (pixel_stride == 1) {
+    srgan_pixels_store (output, values, scale, offset, n);
+    return output + n;
+  }
+  srgan_pixels_store (samples, values, scale, offset, n);
+  for (i = 0; i < n; i++, output += pixel_stride)
+    *output = samples[i];
+  return output;
+}
+
+static void
+store_row (guint8 *output, guint pixel_stride, const gfloat *input,
+    guint in_stride, gfloat scale, gfloat offset, guint width)
+{
+  while (width > 0) {
+    guint n = MIN (width, CHUNK), i;
+    gfloat values[CHUNK];
+
+    if (in_stride == 1) {
+      output = store_chunk (output, pixel_stride, input, scale, offset, n);
+      input += n;
+    } else {
+      for (i = 0; i < n; i++, input += in_stride)
+        values[i] = *input;
+      output = store_chunk (output, pixel_stride, values, scale, offset, n);
+    }
+    width -= n;
+  }
+}
+
+/* Indices of floats 0, 1 or 2, 3 of every four of two vectors. */
+#define FIRST_PAIRS(q) 8 * q, 8 * q + 1, 8 * q + 4, 8 * q + 5
+#define LAST_PAIRS(q) 8 * q + 2, 8 * q + 3, 8 * q + 6, 8 * q + 7
+
+/* values[x factor + p] = input[x in_stride + p] + base[x factor + p] for
+ * @n pixels; @phase floats come before the input within its pixel. */
+INLINE void
+add_shuffled (gfloat *restrict values, const gfloat *restrict input,
+    guint in_stride, const gfloat *restrict base, guint factor, guint phase,
+    guint n)
+{
+  guint x = 0, p;
+
+  if (factor == 2 && in_stride == 4) {
+    for (; x + LANES / 2 <= n; x += LANES / 2) {
+      Vector a = load_vector (input + 4 * x);
+      Vector b = load_vector (input + 4 * x + LANES);
+
+      a = phase == 0 ? PERMUTE (a, b, FIRST_PAIRS) : PERMUTE (a, b, LAST_PAIRS);
+      store_vector (values + 2 * x, a + load_vector (base + 2 * x));
+    }
+  } else if (factor == 4) {
+    for (; x < n; x++)
+      *(UnalignedQuad *) (values + 4 * x) =
+          *(const UnalignedQuad *) (input + (gsize) x * in_stride + phase * 4) +
+          *(const UnalignedQuad *) (base + 4 * x);
+  }
+  for (; x < n; x++)
+    for (p = 0; p < factor; p++)
+      values[x * factor + p] =
+          input[(gsize) x * in_stride + phase * factor + p] +
+          base[x * factor + p];
+}
+
+static void
+store_shuffled_row (guint8 *output, guint pixel_stride, const gfloat *input,
+    guint in_stride, const gfloat *base, guint factor, guint phase,
+    gfloat scale, gfloat offset, guint width)
+{
+  while (width > 0) {
+    guint n = MIN (width, CHUNK / factor);
+    gfloat values[CHUNK];
+
+    add_shuffled (values, input, in_stride, base, factor, phase, n);
+    output =
+        store_chunk (output, pixel_stride, values, scale, offset, n * factor);
+    input += (gsize) n * in_stride;
+    base += n * factor;
+    width -= n;
+  }
+}
+
+/* The weighted sum of @n_rows rows, a constant. */
+INLINE void
+blend_fixed (gfloat *restrict output, const gfloat *const *rows,
+    const gfloat *weight, guint n_rows, guint n)
+{
+  guint i, t;
+
+  for (i = 0; i + LANES <= n; i += LANES) {
+    Vector sum = weight[0] * load_vector (rows[0] + i);
+
+#pragma GCC unroll 4
+    for (t = 1; t < n_rows; t++)
+      sum = multiply_add_vector (
+          fill_vector (weight[t]), load_vector (rows[t] + i), sum);
+    store_vector (output + i, sum);
+  }
+  for (; i < n; i++) {
+    gfloat sum = weight[0] * rows[0][i];
+
+#pragma GCC unroll 4
+    for (t = 1; t < n_rows; t++)
+      sum = multiply_add_scalar (weight[t], rows[t][i], sum);
+    output[i] = sum;
+  }
+}
+
+static void
+blend_rows (gfloat *output, const gfloat *const *rows, const gfloat *weight,
+    guint n_rows, guint n)
+{
+  switch (n_rows) {
+  case 1:
+    blend_fixed (output, rows, weight, 1, n);
+    break;
+  case 2:
+    blend_fixed (output, rows, weight, 2, n);
+    break;
+  case 3:
+    blend_fixed (output, rows, weight, 3, n);
+    break;
+  case 4:
+    blend_fixed (output, rows, weight, 4, n);
+    break;
+  }
+}
+
+static void
+blend_rows_u8 (gfloat *output, const guint8 *const *rows, guint pixel_stride,
+    const gfloat *weight, guint n_rows, guint width)
+{
+  gsize x;
+  guint t, i;
+
+  for (x = 0; x < width; x += CHUNK) {
+    guint n = MIN (width - x, CHUNK);
+    guint8 samples[SRGAN_KERNEL_MAX_TAPS][CHUNK];
+    gfloat values[SRGAN_KERNEL_MAX_TAPS][CHUNK];
+    const gfloat *chunk[SRGAN_KERNEL_MAX_TAPS];
+
+    for (t = 0; t < n_rows; t++) {
+      gather_samples (samples[t], rows[t] + x * pixel_stride, pixel_stride, n);
+      for (i = 0; i < n; i++)
+        values[t][i] = samples[t][i];
+      chunk[t] = values[t];
+    }
+    blend_rows (output + x, chunk, weight, n_rows, n);
+  }
+}
+
+/* @n pixels of @channels floats of each of @factor phases, interleaved; both
+ * constants. */
+INLINE void
+interleave_phases (gfloat *restrict output, const gfloat phases[][CHUNK],
+    guint factor, guint channels, guint n)
+{
+  guint x, p, c;
+
+  for (x = 0; x < n; x++)
+#pragma GCC unroll 4
+    for (p = 0; p < factor; p++)
+#pragma GCC unroll 4
+      for (c = 0; c < channels; c++)
+        output[(x * factor + p) * channels + c] = phases[p][x * channels + c];
+}
+
+INLINE void
+interleave_channels (gfloat *output, const gfloat phases[][CHUNK], guint factor,
+    guint channels, guint n)
+{
+  switch (channels) {
+  case 1:
+    interleave_phases (output, phases, factor, 1, n);
+    break;
+  case 2:
+    interleave_phases (output, phases, factor, 2, n);
+    break;
+  case 3:
+    interleave_phases (output, phases, factor, 3, n);
+    break;
+  case 4:
+    interleave_phases (output, phases, factor, 4, n);
+    break;
+  }
+}
+
+static void
+interpolate_row (gfloat *output, const gfloat *input,
+    const SrganInterpolation *interpolation, guint channels, guint width)
+{
+  const guint factor = interpolation->factor;
+  const gssize stride = channels;
+  const guint pixels = channels > 4 ? 1 : CHUNK / channels;
+  gfloat phases[SRGAN_KERNEL_MAX_PHASES][CHUNK];
+  guint p, t;
+
+  while (width > 0) {
+    guint n = MIN (width, pixels);
+
+    for (p = 0; p < factor; p++) {
+      const gfloat *taps[SRGAN_KERNEL_MAX_TAPS] = {NULL};
+
+      for (t = 0; t < interpolation->n_taps; t++)
+        taps[t] = input + (interpolation->first[p] + (gint) t) * stride;
+      /* Many channels fill vectors where they belong. */
+      blend_rows (channels > 4 ? output + p * stride : phases[p], taps,
+          interpolation->weight[p], interpolation->n_taps, n * channels);
+    }
+    if (channels <= 4) {
+      switch (factor) {
+      case 1:
+        interleave_channels (output, phases, 1, channels, n);
+        break;
+      case 2:
+        interleave_channels (output, phases, 2, channels, n);
+        break;
+      case 3:
+        interleave_channels (output, phases, 3, channels, n);
+        break;
+      case 4:
+        interleave_channels (output, phases, 4, channels, n);
+        break;
+      }
+    }
+    input += n * stride;
+    output += n * stride * factor;
+    width -= n;
+  }
+}
+
+/* Indices of the even and of the odd floats of two vectors. */
+#define EVEN_FLOATS(q) 8 * q, 8 * q + 2, 8 * q + 4, 8 * q + 6
+#define ODD_FLOATS(q) 8 * q + 1, 8 * q + 3, 8 * q + 5, 8 * q + 7
+
+static void
+halve_row (
+    gfloat *output, const gfloat *input, const gfloat weight[3], guint width)
+{
+  const Vector first = fill_vector (weight[0]);
+  const Vector second = fill_vector (weight[1]);
+  const Vector third = fill_vector (weight[2]);
+  guint x;
+
+  for (x = 0; x + LANES <= width; x += LANES, input += 2 * LANES) {
+    Vector before = PERMUTE (
+        load_vector (input - 1), load_vector (input - 1 + LANES), EVEN_FLOATS);
+    Vector low = load_vector (input), high = load_vector (input + LANES);
+
+    store_vector (
+        output + x, multiply_add_vector (third, PERMUTE (low, high, ODD_FLOATS),
+                        multiply_add_vector (second,
+                            PERMUTE (low, high, EVEN_FLOATS), first * before)));
+  }
+  for (; x < width; x++, input += 2)
+    output[x] = multiply_add_scalar (weight[2], input[1],
+        multiply_add_scalar (weight[1], input[0], weight[0] * input[-1]));
+}
+
+static void
+mix_rows (gfloat *const *output, const gfloat *const *input,
+    const gfloat matrix[3][3], const gfloat offset[3], guint n)
+{
+  guint i, j, x;
+
+  for (x = 0; x + LANES <= n; x += LANES) {
+    Vector in[3] = {load_vector (input[0] + x), load_vector (input[1] + x),
+        load_vector (input[2] + x)};
+
+#pragma GCC unroll 3
+    for (i = 0; i < 3; i++) {
+      Vector sum = fill_vector (offset[i]);
+
+#pragma GCC unroll 3
+      for (j = 0; j < 3; j++)
+        sum = multiply_add_vector (fill_vector (matrix[i][j]), in[j], sum);
+      store_vector (output[i] + x, sum);
+    }
+  }
+  for (; x < n; x++) {
+    gfloat in[3] = {input[0][x], input[1][x], input[2][x]};
+
+    for (i = 0; i < 3; i++) {
+      gfloat sum = offset[i];
+
+      for (j = 0; j < 3; j++)
+        sum = multiply_add_scalar (matrix[i][j], in[j], sum);
+      output[i][x] = sum;
+    }
+  }
+}
+
+static void
+interleave_row (
+    gfloat *output, guint out_stride, const gfloat *const *input, guint width)
+{
+  gfloat *restrict out = output;
+  const gfloat *restrict a = input[0], *restrict b = input[1],
+                         *restrict c = input[2];
+  guint x, i;
+
+  if (out_stride == 4) {
+    for (x = 0; x < width; x++, out += 4) {
+      out[0] = a[x];
+      out[1] = b[x];
+      out[2] = c[x];
+      out[3] = 0;
+    }
+    return;
+  }
+  for (x = 0; x < width; x++, out += out_stride) {
+    out[0] = a[x];
+    out[1] = b[x];
+    out[2] = c[x];
+    for (i = 3; i < out_stride; i++)
+      out[i] = 0;
+  }
+}
+
+static void
+deinterleave_row (
+    gfloat *const *output, const gfloat *input, guint in_stride, guint width)
+{
+  const gfloat *restrict in = input;
+  gfloat *restrict a = output[0], *restrict b = output[1],
+                   *restrict c = output[2];
+  guint x;
+
+  for (x = 0; x < width; x++, in += in_stride) {
+    a[x] = in[0];
+    b[x] = in[1];
+    c[x] = in[2];
+  }
+}
+
+/* As many chains of multiply-adds as convolve_block() has. */
+static gdouble
+multiply_add (guint64 n)
+{
+  static volatile gfloat sink;
+  const Vector factor = fill_vector (.9999f), addend = fill_vector (1.0001f);
+  Vector sum[SUMS];
+  guint64 round;
+  guint i;
+
+#pragma GCC unroll 32
+  for (i = 0; i < SUMS; i++)
+    sum[i] = fill_vector (i);
+  for (round = 0; round < n; round++)
+#pragma GCC unroll 32
+    for (i = 0; i < SUMS; i++)
+      sum[i] = multiply_add_vector (factor, addend, sum[i]);
+#pragma GCC unroll 32
+  for (i = 1; i < SUMS; i++)
+    sum[0] += sum[i];
+  sink = sum[0][0];
+  (void) sink;
+  return 2. * LANES * SUMS * n;
+}
+
+const SrganKernels SET = {
+    .name = SET_NAME,
+    .lanes = LANES,
+    .get_channel_stride = get_channel_stride,
+    .pack_convolution = pack_convolution,
+    .convolve_row = convolve_row,
+    .add_row = add_row,
+    .activate_row = activate_row,
+    .shuffle_row = shuffle_row,
+    .load_row = load_row,
+    .store_row = store_row,
+    .store_shuffled_row = store_shuffled_row,
+    .blend_rows = blend_rows,
+    .blend_rows_u8 = blend_rows_u8,
+    .interpolate_row = interpolate_row,
+    .halve_row = halve_row,
+    .mix_rows = mix_rows,
+    .interleave_row = interleave_row,
+    .deinterleave_row = deinterleave_row,
+    .multiply_add = multiply_add,
+};
