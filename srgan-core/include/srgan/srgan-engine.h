@@ -25,7 +25,8 @@ typedef enum {
 typedef enum {
   SRGAN_SAMPLE_UINT8,
   SRGAN_SAMPLE_FLOAT, /* native float; 1.0 is 255 of the 8-bit code, and
-                         nothing is clipped: for tests and for other engines */
+                         nothing is clipped; planar only: for tests and for
+                         other engines */
 } SrganSample;
 
 /* What component 3 is. */

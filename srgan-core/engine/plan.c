@@ -1,0 +1,404 @@
+/* engine: plans: all decisions and all allocation, once.
+ *
+ * The algorithm follows from network, frame size and instruction set; the
+ * number of threads and the caches only cut the frame into tiles, which cannot
+ * change a bit of the output.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/plan.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Rows below which a band is not worth its overlap with its neighbours, in
+ * multiples of the network's reach. */
+#define BAND_REACHES 8
+/* Bands a thread: a late thread then holds up the others for half its share. */
+#define BANDS_PER_THREAD 2
+#define MIN_TILE_WIDTH 64
+/* Columns of overlap are computed twice: no narrower than this many reaches. */
+#define TILE_REACHES 16
+
+static gboolean
+check_layout (const SrganLayout *layout, GError **error)
+{
+  const gchar *wrong = NULL;
+  guint i;
+
+  if ((guint) layout->kind > SRGAN_LAYOUT_RGB)
+    wrong = "kind";
+  else if ((guint) layout->sample > SRGAN_SAMPLE_FLOAT)
+    wrong = "sample";
+  else if ((guint) layout->fourth > SRGAN_FOURTH_FILLER)
+    wrong = "fourth";
+  else if (layout->chroma_width_shift > 1 || layout->chroma_height_shift > 1)
+    wrong = "chroma shift (0 or 1)";
+  else if (layout->kind != SRGAN_LAYOUT_GRAY &&
+           (!(layout->matrix_kr > 0) || !(layout->matrix_kb > 0) ||
+               !(layout->matrix_kr + layout->matrix_kb < 1)))
+    wrong = "matrix_kr and matrix_kb";
+  for (i = 0; !wrong && i < SRGAN_MAX_COMPONENTS; i++) {
+    gboolean used = i == 0 || (i < 3 && layout->kind != SRGAN_LAYOUT_GRAY) ||
+                    (i == 3 && layout->fourth != SRGAN_FOURTH_NONE);
+
+    if (used && (layout->pixel_stride[i] < 1 || layout->pixel_stride[i] > 16))
+      wrong = "pixel_stride";
+    else if (used && layout->sample == SRGAN_SAMPLE_FLOAT &&
+             layout->pixel_stride[i] != 1)
+      wrong = "pixel_stride (floats are planar: 1)";
+  }
+  if (!wrong)
+    return TRUE;
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+      "The frame's layout has no valid %s", wrong);
+  return FALSE;
+}
+
+static gboolean
+check_size (guint width, guint height, guint scale, GError **error)
+{
+  if (width >= 1 && height >= 1 && width <= SRGAN_MAX_SIZE / scale &&
+      height <= SRGAN_MAX_SIZE / scale)
+    return TRUE;
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
+      "Frames of %ux%u pixels cannot be enlarged %u times: sides must be 1 to "
+      "%d",
+      width, height, scale, (gint) (SRGAN_MAX_SIZE / scale));
+  return FALSE;
+}
+
+static gboolean
+init_stages (SrganPlan *plan, GError **error)
+{
+  guint i, n_layers = srgan_network_get_n_layers (plan->network);
+  SrganStage *source;
+  g_autofree guint *strides = NULL;
+
+  plan->n_stages = n_layers + 2;
+  plan->sink = n_layers + 1;
+  plan->stages = g_new0 (SrganStage, plan->n_stages);
+  source = &plan->stages[SRGAN_STAGE_SOURCE];
+  source->channels = source->stride =
+      srgan_network_get_colour (plan->network) == SRGAN_COLOUR_Y ? 1 : 3;
+  source->width = plan->width;
+  source->height = plan->height;
+  for (i = 0; i < n_layers; i++)
+    if (!srgan_stage_init (&plan->stages[i + 1], plan, i, error))
+      return FALSE;
+  plan->stages[plan->sink].width = plan->out_width;
+  plan->stages[plan->sink].height = plan->out_height;
+
+  strides = g_new (guint, plan->n_stages);
+  for (i = 0; i < plan->n_stages; i++)
+    strides[i] = plan->stages[i].stride;
+  plan->packed =
+      srgan_packed_get (plan->network, plan->kernels, strides, error);
+  if (!plan->packed)
+    return FALSE;
+  for (i = 0; i < n_layers; i++)
+    plan->stages[i + 1].convolution =
+        srgan_packed_get_convolution (plan->packed, i);
+  srgan_frame_init (plan);
+  for (i = 1; i < plan->n_stages; i++) {
+    const SrganStage *stage = &plan->stages[i];
+    guint j;
+
+    /* Only convolutions read beyond the map. */
+    if (stage->layer && stage->layer->operation == SRGAN_OPERATION_CONV)
+      for (j = 0; j < stage->n_inputs; j++) {
+        SrganStage *input = &plan->stages[stage->inputs[j]];
+
+        input->margin = MAX (input->margin,
+            (guint) MAX (stage->reach_before_x, stage->reach_after_x));
+      }
+  }
+  return TRUE;
+}
+
+/* How far an output pixel reaches into the input: what tiles overlap by. */
+static gint
+get_reach (SrganTile *tile)
+{
+  const SrganRegion *source;
+
+  srgan_tile_place (tile, 0);
+  source = &tile->states[SRGAN_STAGE_SOURCE].region;
+  return MAX (source->x1 - tile->input.x1, source->y1 - tile->input.y1);
+}
+
+static gint
+divide_up (gint a, gint b)
+{
+  return (a + b - 1) / b;
+}
+
+/* Tiles start where subsampled chroma has a sample. */
+static gint
+align_up (gint a, guint shift)
+{
+  return divide_up (a, 1 << shift) << shift;
+}
+
+/* Cuts the frame: columns that let all rings fit half of the second-level
+ * cache, then bands for the threads. */
+static void
+choose_tiles (SrganPlan *plan, SrganTile *tile)
+{
+  const SrganPlanSettings *settings = &plan->settings;
+  const guint shift_x = settings->layout.chroma_width_shift;
+  const guint shift_y = settings->layout.chroma_height_shift;
+  gsize bytes = 0;
+  gint i, columns, rows, bands, width, reach;
+
+  /* A tile in the middle of a frame shows how far the network reaches. */
+  plan->tile_width = align_up (divide_up (plan->width, 2), shift_x);
+  plan->tile_height = align_up (divide_up (plan->height, 2), shift_y);
+  plan->n_tiles_x = plan->n_tiles_y = 1;
+  reach = MAX (get_reach (tile), 1);
+
+  for (i = 0; i < (gint) plan->sink; i++) {
+    const SrganStage *stage = &plan->stages[i];
+
+    if (stage->run)
+      bytes += (gsize) (2 * MAX (stage->reach_before_y, 1) + 1) *
+               stage->stride * sizeof (gfloat) * (guint) stage->width /
+               (guint) plan->width;
+  }
+  width = (gint) MIN (srgan_cpu_get_l2_size () / 2 / MAX (bytes, 1), G_MAXINT);
+  width = MAX (width, MAX (MIN_TILE_WIDTH, TILE_REACHES * reach));
+  columns = divide_up (plan->width, width);
+  plan->tile_width = align_up (divide_up (plan->width, columns), shift_x);
+  if (settings->tile_width)
+    plan->tile_width =
+        align_up ((gint) MIN (settings->tile_width, SRGAN_MAX_SIZE), shift_x);
+  plan->n_tiles_x = (guint) divide_up (plan->width, plan->tile_width);
+
+  bands = divide_up (
+      BANDS_PER_THREAD * (gint) settings->n_threads, (gint) plan->n_tiles_x);
+  if (settings->n_threads == 1)
+    bands = 1;
+  rows = MAX (divide_up (plan->height, bands), BAND_REACHES * reach);
+  plan->tile_height = align_up (MIN (rows, plan->height), shift_y);
+  if (settings->tile_height)
+    plan->tile_height =
+        align_up ((gint) MIN (settings->tile_height, SRGAN_MAX_SIZE), shift_y);
+  plan->n_tiles_y = (guint) divide_up (plan->height, plan->tile_height);
+}
+
+/* Finds each ring's rows and each stage's widest row by placing every tile and
+ * going through its motions. */
+static void
+measure_tiles (SrganPlan *plan, SrganTile *tile)
+{
+  g_autofree gint *widest = g_new0 (gint, plan->n_stages);
+  guint index, i;
+  gsize offset = 0, row = 0;
+
+  for (index = 0; index < plan->n_tiles_x * plan->n_tiles_y; index++) {
+    srgan_tile_place (tile, index);
+    for (i = 0; i < plan->n_stages; i++) {
+      const SrganRegion *region = &tile->states[i].region;
+
+      widest[i] = MAX (widest[i], region->x1 - region->x0);
+    }
+    /* Tiles of one line need the same rows. */
+    if (index % plan->n_tiles_x == 0)
+      srgan_tile_measure (tile);
+  }
+  for (i = 0; i < plan->n_stages; i++) {
+    SrganStage *stage = &plan->stages[i];
+    gsize floats;
+
+    floats = ((gsize) widest[i] + 2 * stage->margin) * MAX (stage->stride, 1);
+    /* Whole cache lines keep rows aligned. */
+    floats = (floats + 15) & ~(gsize) 15;
+    row = MAX (row, floats);
+    if (i == plan->sink || !stage->run)
+      continue;
+    stage->row_floats = floats;
+    stage->ring_offset = offset;
+    offset += stage->row_floats * stage->ring_rows;
+  }
+  plan->component_floats =
+      row + 2 * SRGAN_KERNEL_MAX_TAPS * (SRGAN_ALIGNMENT / sizeof (gfloat));
+  plan->arena_floats = offset;
+}
+
+static gboolean
+init_memory (SrganPlan *plan, GError **error)
+{
+  /* blend, three components, two chroma rings and restride */
+  const guint n_rows = 1 + 3 + 2 * SRGAN_CHROMA_ROWS + 1;
+  gsize stride = 1;
+  guint i, j;
+
+  for (i = 0; i < plan->sink; i++)
+    stride = MAX (stride, plan->stages[i].stride);
+  /* Room beside the rows for the taps of the widest map. */
+  plan->component_floats += 2 * SRGAN_KERNEL_MAX_TAPS * stride;
+  plan->zeros = srgan_aligned_alloc (plan->component_floats, sizeof (gfloat));
+  if (!plan->zeros)
+    goto no_memory;
+  plan->tile_floats = plan->arena_floats + n_rows * plan->component_floats;
+  plan->tiles = g_new0 (SrganTile, plan->settings.n_threads);
+  for (i = 0; i < plan->settings.n_threads; i++) {
+    SrganTile *tile = &plan->tiles[i];
+    gfloat *memory;
+
+    tile->plan = plan;
+    tile->states = g_new0 (SrganStageState, plan->n_stages);
+    tile->arena = memory =
+        srgan_aligned_alloc (plan->tile_floats, sizeof (gfloat));
+    if (!memory)
+      goto no_memory;
+    for (j = 0; j < plan->n_stages; j++)
+      tile->states[j].ring = memory + plan->stages[j].ring_offset;
+    memory += plan->arena_floats;
+    tile->blend = memory;
+    tile->restride = memory += plan->component_floats;
+    for (j = 0; j < 3; j++)
+      tile->component[j] = memory += plan->component_floats;
+    for (j = 0; j < 2; j++) {
+      tile->chroma[j] = memory += plan->component_floats;
+      memory += (SRGAN_CHROMA_ROWS - 1) * plan->component_floats;
+    }
+  }
+  return TRUE;
+
+no_memory:
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
+      "Out of memory for %ux%u pixels on %u threads", plan->settings.width,
+      plan->settings.height, plan->settings.n_threads);
+  return FALSE;
+}
+
+SrganPlan *
+srgan_plan_new (
+    SrganNetwork *network, const SrganPlanSettings *settings, GError **error)
+{
+  SrganPlan *plan;
+  SrganTile tile = {0};
+  g_autofree SrganStageState *states = NULL;
+
+  g_return_val_if_fail (network != NULL && settings != NULL, NULL);
+
+  if (!check_layout (&settings->layout, error) ||
+      !check_size (settings->width, settings->height,
+          srgan_network_get_scale (network), error))
+    return NULL;
+  srgan_kernels_init ();
+
+  plan = g_new0 (SrganPlan, 1);
+  plan->network = srgan_network_ref (network);
+  plan->settings = *settings;
+  plan->kernels = srgan_kernels_get (srgan_cpu_get_flags ());
+  plan->scale = srgan_network_get_scale (network);
+  plan->width = (gint) settings->width;
+  plan->height = (gint) settings->height;
+  plan->out_width = plan->width * (gint) plan->scale;
+  plan->out_height = plan->height * (gint) plan->scale;
+  if (plan->settings.layout.kind != SRGAN_LAYOUT_YUV)
+    plan->settings.layout.chroma_width_shift =
+        plan->settings.layout.chroma_height_shift = 0;
+  if (plan->settings.layout.kind == SRGAN_LAYOUT_GRAY) {
+    /* Unused but for a network in colour, where any matrix will do. */
+    plan->settings.layout.matrix_kr = .299;
+    plan->settings.layout.matrix_kb = .114;
+  }
+  if (plan->settings.n_threads == 0)
+    plan->settings.n_threads = srgan_cpu_get_n_allowed ();
+  if (!init_stages (plan, error))
+    goto failed;
+
+  tile.plan = plan;
+  tile.states = states = g_new0 (SrganStageState, plan->n_stages);
+  choose_tiles (plan, &tile);
+  measure_tiles (plan, &tile);
+  /* Threads that would find no tile are not started. */
+  plan->settings.n_threads =
+      MIN (plan->settings.n_threads, plan->n_tiles_x * plan->n_tiles_y);
+  if (!init_memory (plan, error))
+    goto failed;
+  plan->workers = srgan_workers_new (plan->settings.n_threads, error);
+  if (!plan->workers)
+    goto failed;
+  return plan;
+
+failed:
+  srgan_plan_free (plan);
+  return NULL;
+}
+
+void
+srgan_plan_free (SrganPlan *plan)
+{
+  guint i;
+
+  if (!plan)
+    return;
+  if (plan->workers)
+    srgan_workers_free (plan->workers);
+  for (i = 0; i < plan->n_stages; i++)
+    srgan_aligned_free (plan->stages[i].slope);
+  g_free (plan->stages);
+  for (i = 0; plan->tiles && i < plan->settings.n_threads; i++) {
+    g_free (plan->tiles[i].states);
+    srgan_aligned_free (plan->tiles[i].arena);
+  }
+  g_free (plan->tiles);
+  srgan_aligned_free (plan->zeros);
+  if (plan->packed)
+    srgan_packed_unref (plan->packed);
+  srgan_network_unref (plan->network);
+  g_free (plan);
+}
+
+static void
+run_item (gpointer data, guint item, guint worker)
+{
+  SrganPlan *plan = data;
+  SrganTile *tile = &plan->tiles[worker];
+
+  srgan_tile_place (tile, item);
+  srgan_tile_run (tile);
+  srgan_frame_run_planes (tile);
+}
+
+void
+srgan_plan_run (
+    SrganPlan *plan, const SrganFrame *input, const SrganFrame *output)
+{
+  g_return_if_fail (plan != NULL && input != NULL && output != NULL);
+
+  plan->frame_in = input;
+  plan->frame_out = output;
+  srgan_workers_run (
+      plan->workers, run_item, plan, plan->n_tiles_x * plan->n_tiles_y);
+  plan->frame_in = plan->frame_out = NULL;
+}
+
+void
+srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
+{
+  g_return_if_fail (plan != NULL && report != NULL);
+
+  memset (report, 0, sizeof *report);
+  report->kernels = plan->kernels->name;
+  report->n_threads = plan->settings.n_threads;
+  report->tile_width = (guint) plan->tile_width;
+  report->tile_height = (guint) plan->tile_height;
+  report->workspace_bytes =
+      (plan->settings.n_threads * plan->tile_floats + plan->component_floats) *
+      sizeof (gfloat);
+  report->weight_bytes = srgan_packed_get_bytes (plan->packed);
+  report->multiply_adds = srgan_network_get_multiply_adds (plan->network) *
+                          plan->width * plan->height;
+}
+
+guint
+srgan_engine_get_n_cpus (void)
+{
+  return srgan_cpu_get_n_allowed ();
+}

@@ -1,0 +1,197 @@
+/* engine: what a plan is made of. Internal to the engine.
+ *
+ * A plan turns the network's layers into stages: the source (rows of the
+ * frame, made into the network's input), one stage a layer, and the sink (rows
+ * of the network's output, made into rows of the frame). A frame is cut into
+ * tiles; a tile is run row by row, each stage asking the stages before it for
+ * just the rows that it needs next (stages.c). Each stage keeps its newest rows
+ * in a ring, so that all rings of a tile together stay in the second-level
+ * cache and memory does not grow with the frame.
+ *
+ * Rows of the frame are handled in units of 1.0 for the code 255.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-engine.h>
+
+#include "base/workers.h"
+#include "kernels/kernels.h"
+
+G_BEGIN_DECLS
+
+typedef struct _SrganStage SrganStage;
+typedef struct _SrganTile SrganTile;
+typedef struct _SrganPacked SrganPacked;
+
+/* Rows and columns of a map: [x0, x1) x [y0, y1). */
+typedef struct {
+  gint x0, x1, y0, y1;
+} SrganRegion;
+
+/* An affine map of three values: out[i] = offset[i] + matrix[i] . in. */
+typedef struct {
+  gfloat matrix[3][3];
+  gfloat offset[3];
+} SrganMix;
+
+/* Enlarges one component of the frame by a whole factor. */
+typedef struct {
+  guint component;
+  SrganInterpolation x;
+  SrganInterpolation y; /* its weights bring samples to the engine's unit */
+  gint width;           /* of the component's plane in the input frame */
+  gint height;
+} SrganScaler;
+
+/* Computes row @row of the stage's map into the tile's ring; the rows that it
+ * needs are there. */
+typedef void (*SrganStageFunc) (
+    const SrganStage *stage, SrganTile *tile, gint row);
+
+#define SRGAN_STAGE_SOURCE 0
+
+struct _SrganStage {
+  const SrganLayer *layer; /* NULL: source or sink */
+  SrganStageFunc run;      /* NULL: another stage does this one's work */
+  guint n_inputs;
+  guint inputs[SRGAN_LAYER_MAX_INPUTS]; /* indices of stages */
+  guint channels;
+  guint stride; /* floats from one pixel to the next */
+  gint width;   /* of the whole map */
+  gint height;
+
+  /* How far the stage reaches into its inputs (stages.c): output rows per
+   * input row, and taps beyond. */
+  guint input_factor[SRGAN_LAYER_MAX_INPUTS];
+  gint reach_before_x, reach_after_x;
+  gint reach_before_y, reach_after_y;
+
+  const SrganConvolution *convolution;
+  SrganInterpolation interpolation;
+  gfloat *slope; /* of an activation that no convolution does; [stride] */
+
+  guint ring_rows;
+  guint margin;      /* pixels of zeros kept on both sides of a row */
+  gsize row_floats;  /* of one ring row, margins and all */
+  gsize ring_offset; /* in a tile's arena, in floats */
+};
+
+/* A stage while one tile runs. */
+typedef struct {
+  SrganRegion region; /* what of its map the tile needs */
+  gint next;          /* the row it makes next */
+  gfloat *ring;
+} SrganStageState;
+
+/* One worker's memory: what it needs to run one tile after another. */
+struct _SrganTile {
+  struct _SrganPlan *plan;
+  SrganRegion input;       /* the tile's pixels of the input frame */
+  SrganRegion output;      /* and of the output frame */
+  SrganStageState *states; /* one a stage */
+  gfloat *arena;
+  gfloat *blend;        /* one input row with room beside it */
+  gfloat *component[3]; /* rows of the output's width */
+  gfloat *chroma[2];    /* rings of SRGAN_CHROMA_ROWS rows */
+  gfloat *restride;     /* one row of any map */
+};
+
+/* Output rows of chroma kept while they are averaged down. */
+#define SRGAN_CHROMA_ROWS 4
+
+struct _SrganPlan {
+  SrganNetwork *network;
+  SrganPlanSettings settings;
+  const SrganKernels *kernels;
+  SrganPacked *packed;
+  guint scale;
+  gint width, height; /* of the input */
+  gint out_width, out_height;
+
+  SrganStage *stages; /* [0] the source, [i + 1] layer i, then the sink */
+  guint n_stages;
+  guint sink; /* index of the sink */
+
+  /* Colour. */
+  SrganMix mix_in;                /* components to network values */
+  SrganMix mix_out;               /* network values to components */
+  gfloat luma_scale, luma_offset; /* component 0 to network value */
+  SrganScaler chroma_up[2];       /* to the luma's size, for the source */
+  SrganScaler scalers[SRGAN_MAX_COMPONENTS]; /* to the output's size */
+  gfloat halve_x[3]; /* chroma down again, for the sink */
+  gfloat halve_y[3];
+
+  gint tile_width, tile_height;
+  guint n_tiles_x, n_tiles_y;
+  SrganTile *tiles;       /* one a worker */
+  gsize arena_floats;     /* of a tile's rings */
+  gsize tile_floats;      /* of all of a tile's memory */
+  gsize component_floats; /* of one row of tile->component and ->chroma */
+  gfloat *zeros;          /* a row of zeros, wide enough for any map */
+  SrganWorkers *workers;
+
+  const SrganFrame *frame_in; /* while a frame runs */
+  const SrganFrame *frame_out;
+};
+
+/* --- stages.c ----------------------------------------------------------- */
+
+/* Makes the stage of layer @index. FALSE with @error naming the layer when
+ * this engine does not run its operation. */
+gboolean srgan_stage_init (
+    SrganStage *stage, SrganPlan *plan, guint index, GError **error);
+/* The region of input @input that @region of the stage needs, inside the
+ * map. */
+SrganRegion srgan_stage_get_input_region (const SrganPlan *plan,
+    const SrganStage *stage, guint input, const SrganRegion *region);
+/* The rows [first, end) of input @input that row @row needs, inside the map. */
+void srgan_stage_get_input_rows (const SrganPlan *plan, const SrganStage *stage,
+    guint input, gint row, gint *first, gint *end);
+/* Pixel @x of row @row of a stage that has been computed; the shared row of
+ * zeros for a row outside the map. */
+gfloat *srgan_tile_get_pixel (
+    SrganTile *tile, const SrganStage *stage, gint row, gint x);
+
+/* --- tile.c ------------------------------------------------------------- */
+
+/* Sets @tile to item @index of the frame: every stage's region. */
+void srgan_tile_place (SrganTile *tile, guint index);
+/* Runs it. */
+void srgan_tile_run (SrganTile *tile);
+/* Goes through the motions without computing and notes how many rows each
+ * stage's ring must hold. */
+void srgan_tile_measure (SrganTile *tile);
+
+/* --- frame.c: between the frame's components and the network ------------- */
+
+/* Colour matrices, scalers, and the run functions of source and sink. */
+void srgan_frame_init (SrganPlan *plan);
+/* The part of a tile that no network touches: chroma beside a luma network,
+ * alpha, filler. */
+void srgan_frame_run_planes (SrganTile *tile);
+
+/* --- resample.c --------------------------------------------------------- */
+
+/* Output i lies at input i / factor + offset; Keys' cubic with a = -0.5. */
+void srgan_interpolation_init (SrganInterpolation *interpolation, guint factor,
+    SrganFilter filter, gdouble offset);
+/* Row @row of the enlarged component, pixels [x0 * factor, x1 * factor), into
+ * @output: x0 and x1 are pixels of the component's plane. */
+void srgan_scaler_run (const SrganScaler *scaler, SrganTile *tile, gint row,
+    gint x0, gint x1, gfloat *output);
+/* Copies the first and the last pixel of [0, @width) outwards. */
+void srgan_extend_row (
+    gfloat *row, guint stride, gint width, gint before, gint after);
+
+/* --- packed.c: weights in the kernels' order, one copy a process --------- */
+
+SrganPacked *srgan_packed_get (SrganNetwork *network,
+    const SrganKernels *kernels, const guint *strides, GError **error);
+void srgan_packed_unref (SrganPacked *packed);
+const SrganConvolution *srgan_packed_get_convolution (
+    SrganPacked *packed, guint layer);
+gsize srgan_packed_get_bytes (SrganPacked *packed);
+
+G_END_DECLS

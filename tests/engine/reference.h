@@ -1,0 +1,35 @@
+/* A second opinion on the engine: the same network, whole maps, doubles, no
+ * cleverness.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan.h>
+
+G_BEGIN_DECLS
+
+/* A planar map: [channel][y][x]. */
+typedef struct {
+  guint channels;
+  gint width;
+  gint height;
+  gdouble *values;
+} Map;
+
+Map *map_new (guint channels, gint width, gint height);
+void map_free (Map *map);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Map, map_free)
+
+gdouble *map_at (Map *map, guint channel, gint x, gint y);
+
+/* Runs @network on @input: conv, add, activation, pixel-shuffle and resize. */
+Map *reference_run (SrganNetwork *network, Map *input);
+
+/* Keys' cubic (a = -0.5), written anew. */
+gdouble reference_cubic (gdouble x);
+
+/* The plane at position (x, y), edges repeated, by cubic interpolation. */
+gdouble reference_sample (Map *map, guint channel, gdouble x, gdouble y);
+
+G_END_DECLS
