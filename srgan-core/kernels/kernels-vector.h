@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "kernels/kernels-private.h"
-#include "kernels/pixels-orc.h"
+#include "kernels/pixels.h"
 
 #define INLINE static inline __attribute__ ((always_inline))
 
@@ -269,6 +269,7 @@ pack_narrow (SrganConvolution *convolution, guint in_channels, guint in_stride,
   gsize n_weight;
   gfloat *packed;
 
+  memset (convolution, 0, sizeof *convolution);
   if (!g_size_checked_mul (&n_weight, in_stride, out_channels) ||
       !g_size_checked_mul (
           &n_weight, n_weight, (gsize) kernel_width * kernel_height) ||
@@ -666,7 +667,7 @@ load_row (gfloat *output, guint out_stride, const guint8 *input,
     guint pixel_stride, gfloat scale, gfloat offset, guint width)
 {
   if (out_stride == 1 && pixel_stride == 1) {
-    srgan_pixels_load (output, input, scale, offset, width);
+    srgan_pixels_load_row (output, input, scale, offset, width);
     return;
   }
   while (width > 0) {
@@ -676,10 +677,10 @@ load_row (gfloat *output, guint out_stride, const guint8 *input,
 
     gather_samples (samples, input, pixel_stride, n);
     if (out_stride == 1) {
-      srgan_pixels_load (output, samples, scale, offset, n);
+      srgan_pixels_load_row (output, samples, scale, offset, n);
       output += n;
     } else {
-      srgan_pixels_load (values, samples, scale, offset, n);
+      srgan_pixels_load_row (values, samples, scale, offset, n);
       for (i = 0; i < n; i++, output += out_stride)
         *output = values[i];
     }
@@ -698,10 +699,10 @@ store_chunk (guint8 *output, guint pixel_stride, const gfloat *values,
   guint i;
 
   if (pixel_stride == 1) {
-    srgan_pixels_store (output, values, scale, offset, n);
+    srgan_pixels_store_row (output, values, scale, offset, n);
     return output + n;
   }
-  srgan_pixels_store (samples, values, scale, offset, n);
+  srgan_pixels_store_row (samples, values, scale, offset, n);
   for (i = 0; i < n; i++, output += pixel_stride)
     *output = samples[i];
   return output;

@@ -127,6 +127,7 @@ srgan_convolution_pack (SrganConvolution *convolution, guint in_channels,
   gsize n_outputs = ((gsize) out_channels + lanes - 1) / lanes * lanes;
   gsize n_weight, o, i, kx, ky;
 
+  memset (convolution, 0, sizeof *convolution);
   if (!g_size_checked_mul (&n_weight, n_outputs, in_channels) ||
       !g_size_checked_mul (&n_weight, n_weight, n_taps) ||
       !srgan_convolution_alloc (convolution, in_channels, in_stride,

@@ -63,8 +63,8 @@ typedef struct {
 
   /* Fills @convolution (its memory from srgan_aligned_alloc(), freed with
    * srgan_convolution_clear()) from weight [out][in][ky][kx], bias [out] or
-   * NULL and slope [out] or NULL (1). @in_stride >= @in_channels. FALSE when
-   * memory is out. */
+   * NULL and slope [out] or NULL (1). @in_stride >= @in_channels. FALSE, with
+   * @convolution cleared, when memory is out. */
   gboolean (*pack_convolution) (SrganConvolution *convolution,
       guint in_channels, guint in_stride, guint out_channels,
       guint kernel_width, guint kernel_height, const gfloat *weight,

@@ -1,0 +1,167 @@
+/* tests: each kernel set that this CPU can run against what kernels.h says,
+ * and the table that chooses among them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "check.h"
+
+#include <string.h>
+
+static const struct {
+  const gchar *name;
+  SrganCpuFlags needs;
+} sets[] = {
+    {"c", 0},
+#if defined(__x86_64__)
+    {"avx2", SRGAN_CPU_AVX2},
+    {"avx512", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512},
+#elif defined(__aarch64__)
+    {"neon", SRGAN_CPU_NEON},
+#endif
+};
+
+typedef struct {
+  guint set;
+  guint check;
+} Case;
+
+static const SrganKernels *
+find_set (const gchar *name)
+{
+  const SrganKernels *const *kernels;
+
+  for (kernels = srgan_kernels_list (); *kernels; kernels++)
+    if (strcmp ((*kernels)->name, name) == 0)
+      return *kernels;
+  return NULL;
+}
+
+static void
+test_check (gconstpointer data)
+{
+  const Case *test = data;
+  const SrganKernels *kernels = find_set (sets[test->set].name);
+  const gchar *failure;
+
+  if (!kernels) {
+    g_autofree gchar *reason = g_strdup_printf (
+        "this CPU, or SRGAN_CPU, does not offer %s", sets[test->set].name);
+
+    g_test_skip (reason);
+    return;
+  }
+  failure =
+      kernels_check_run (test->check, kernels, g_test_thorough () ? 20 : 1);
+  if (failure)
+    g_test_message ("%s", failure);
+  g_assert_cmpstr (failure, ==, NULL);
+}
+
+/* Each set is chosen for the flags that it needs, and no better one. */
+static void
+test_get (void)
+{
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (sets); i++)
+    g_assert_cmpstr (srgan_kernels_get (sets[i].needs)->name, ==, sets[i].name);
+  g_assert_cmpstr (
+      srgan_kernels_get (~0u)->name, ==, sets[G_N_ELEMENTS (sets) - 1].name);
+  /* AVX-512 alone, which no CPU has, must not choose it. */
+  g_assert_cmpstr (srgan_kernels_get (0)->name, ==, "c");
+}
+
+static void
+test_list (void)
+{
+  SrganCpuFlags flags = srgan_cpu_get_flags ();
+  const SrganKernels *const *list = srgan_kernels_list ();
+  guint i, n = 0;
+
+  for (i = 0; i < G_N_ELEMENTS (sets); i++) {
+    if ((sets[i].needs & flags) != sets[i].needs)
+      continue;
+    g_assert_nonnull (list[n]);
+    g_assert_cmpstr (list[n++]->name, ==, sets[i].name);
+  }
+  g_assert_null (list[n]);
+  g_assert_true (srgan_kernels_get (flags) == list[n - 1]);
+}
+
+/* In a process of its own: SRGAN_CPU is read anew, and no test may be left
+ * with another one's. */
+static void
+test_mask (void)
+{
+  if (g_test_subprocess ()) {
+    g_setenv ("SRGAN_CPU", "scalar", TRUE);
+    g_assert_cmpstr (srgan_kernels_list ()[0]->name, ==, "c");
+    g_assert_null (srgan_kernels_list ()[1]);
+    return;
+  }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  g_test_trap_assert_passed ();
+}
+
+/* Every entry of every table. */
+static void
+test_complete (void)
+{
+  const SrganKernels *const *list;
+
+  for (list = srgan_kernels_list (); *list; list++) {
+    gconstpointer
+        entries[(sizeof (SrganKernels) -
+                    G_STRUCT_OFFSET (SrganKernels, get_channel_stride)) /
+                sizeof (gpointer)];
+    guint i;
+
+    memcpy (entries, &(*list)->get_channel_stride, sizeof entries);
+    for (i = 0; i < G_N_ELEMENTS (entries); i++)
+      g_assert_nonnull (entries[i]);
+  }
+}
+
+/* Sizes that no memory holds are refused, not wrapped around. */
+static void
+test_too_large (void)
+{
+  const SrganKernels *const *list;
+
+  for (list = srgan_kernels_list (); *list; list++) {
+    SrganConvolution convolution;
+
+    g_assert_false ((*list)->pack_convolution (
+        &convolution, 1u << 31, 1u << 31, 1u << 31, 9, 9, NULL, NULL, NULL));
+    g_assert_null (convolution.weight);
+    g_assert_false ((*list)->pack_convolution (
+        &convolution, 1u << 31, 1u << 31, 4, 9, 9, NULL, NULL, NULL));
+    g_assert_null (convolution.weight);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  static Case cases[64 * G_N_ELEMENTS (sets)];
+  Case *test = cases;
+  guint set, check;
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/kernels/get", test_get);
+  g_test_add_func ("/kernels/list", test_list);
+  g_test_add_func ("/kernels/mask", test_mask);
+  g_test_add_func ("/kernels/complete", test_complete);
+  g_test_add_func ("/kernels/too-large", test_too_large);
+  g_assert_cmpuint (kernels_check_get_n (), <=, 64);
+  for (set = 0; set < G_N_ELEMENTS (sets); set++) {
+    for (check = 0; check < kernels_check_get_n (); check++, test++) {
+      g_autofree gchar *path = g_strdup_printf (
+          "/kernels/%s/%s", sets[set].name, kernels_check_get_name (check));
+
+      *test = (Case){set, check};
+      g_test_add_data_func (path, test, test_check);
+    }
+  }
+  return g_test_run ();
+}
