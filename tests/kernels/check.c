@@ -831,7 +831,7 @@ check_blend (const SrganKernels *kernels, guint effort)
     output = take_floats (n);
     kernels->blend_rows (output, rows, weight, n_rows, n);
     for (x = 0; x < n; x++) {
-      gfloat taps[SRGAN_KERNEL_MAX_TAPS];
+      gfloat taps[SRGAN_KERNEL_MAX_TAPS] = {0};
 
       for (t = 0; t < n_rows; t++)
         taps[t] = rows[t][x];
@@ -861,7 +861,7 @@ check_blend_u8 (const SrganKernels *kernels, guint effort)
     output = take_floats (width);
     kernels->blend_rows_u8 (output, rows, pixel_stride, weight, n_rows, width);
     for (x = 0; x < width; x++) {
-      gfloat taps[SRGAN_KERNEL_MAX_TAPS];
+      gfloat taps[SRGAN_KERNEL_MAX_TAPS] = {0};
 
       for (t = 0; t < n_rows; t++)
         taps[t] = rows[t][x * pixel_stride];
@@ -906,7 +906,7 @@ check_interpolate (const SrganKernels *kernels, guint effort)
     for (x = 0; x < width; x++)
       for (p = 0; p < interpolation.factor; p++)
         for (c = 0; c < channels; c++) {
-          gfloat taps[SRGAN_KERNEL_MAX_TAPS];
+          gfloat taps[SRGAN_KERNEL_MAX_TAPS] = {0};
 
           for (t = 0; t < interpolation.n_taps; t++)
             taps[t] = input[((gint) x + interpolation.first[p] + (gint) t) *
