@@ -18,6 +18,8 @@ SRGAN_API
 gboolean srgan_network_infer_layer (
     SrganNetwork *network, SrganLayer *layer, GError **error);
 
+gboolean srgan_network_is_finished (SrganNetwork *network);
+
 /* What finish and set_note accept. */
 gboolean srgan_network_name_is_valid (const gchar *name);
 gboolean srgan_network_note_is_valid (const gchar *key, const gchar *value);

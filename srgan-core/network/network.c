@@ -554,6 +554,12 @@ srgan_network_finish (SrganNetwork *network, GError **error)
   return TRUE;
 }
 
+gboolean
+srgan_network_is_finished (SrganNetwork *network)
+{
+  return network->finished;
+}
+
 /* --- Asking it ---------------------------------------------------------- */
 
 const gchar *
