@@ -13,5 +13,6 @@
 #define activate_vector(x, slope)                          \
   ((Vector) _mm256_blendv_ps (_mm256_mul_ps (x, slope), x, \
       _mm256_cmp_ps (x, _mm256_setzero_ps (), _CMP_GT_OQ)))
+#define repeat_quad(p) ((Vector) _mm256_broadcast_ps ((const __m128 *) (p)))
 
 #include "kernels/kernels-vector.h"

@@ -13,5 +13,6 @@
 #define activate_vector(x, slope) \
   ((Vector) _mm512_mask_mul_ps (  \
       x, _mm512_cmp_ps_mask (x, _mm512_setzero_ps (), _CMP_NGT_UQ), x, slope))
+#define repeat_quad(p) ((Vector) _mm512_broadcast_f32x4 (_mm_loadu_ps (p)))
 
 #include "kernels/kernels-vector.h"

@@ -10,6 +10,7 @@
  *                   multiple of LANES
  *   multiply_add_vector(a, b, c)  a b + c in one rounding
  *   activate_vector(x, slope)     x > 0 ? x : slope x
+ *   repeat_quad(p)                the four floats at p, repeated
  *
  * Sums are made in an order that LANES does not enter into, so that all sets
  * give the same bits.
@@ -22,6 +23,8 @@
 #include "kernels/pixels.h"
 
 #define INLINE static inline __attribute__ ((always_inline))
+/* Keeps an inner loop's registers apart from those of the code around it. */
+#define NOINLINE static __attribute__ ((noinline))
 
 typedef gfloat Vector __attribute__ ((vector_size (4 * LANES)));
 typedef gfloat Quad __attribute__ ((vector_size (16)));
@@ -59,16 +62,6 @@ INLINE Vector
 fill_vector (gfloat x)
 {
   return x - (Vector){0};
-}
-
-/* Four floats, repeated. */
-INLINE Vector
-repeat_quad (const gfloat *p)
-{
-#define QUAD_ITSELF(q) 0, 1, 2, 3
-  Quad quad = *(const UnalignedQuad *) p;
-
-  return PERMUTE (quad, quad, QUAD_ITSELF);
 }
 
 /* The first @n of a vector's floats; @n is 4 or 8. */
@@ -171,61 +164,72 @@ convolve_block (const SrganConvolution *convolution, const gfloat *const *rows,
     for (guint p = 0; p < n; p++)
       sum[p] = activate_vector (sum[p], slope);
   }
-  if (n_lanes == LANES) {
 #pragma GCC unroll 32
-    for (guint p = 0; p < n; p++, output += out_stride)
+  for (guint p = 0; p < n; p++) {
+    if (n_lanes == LANES)
       store_vector (output, sum[p]);
-  } else {
-#pragma GCC unroll 32
-    for (guint p = 0; p < n; p++, output += out_stride)
+    else
       store_part (output, sum[p], n_lanes);
+    output += out_stride;
+    /* One pointer that is moved on: a compiler that works out n of them
+     * beforehand has no registers for them. */
+    __asm__("" : "+r"(output));
   }
 }
 
-/* How many pixels to compute next, @done of @width being done: the smallest
- * block that reaches the end, begun earlier than need be if it is too long
- * (computing a pixel again gives the same bits), else the largest that fits. */
-INLINE guint
-choose_block (guint done, guint width)
+typedef void (*ConvolveBlock) (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, guint v, guint x);
+
+#define DEFINE_CONVOLVE_BLOCK(size, n, width)                         \
+  NOINLINE void convolve_##size##_##width (                           \
+      const SrganConvolution *convolution, const gfloat *const *rows, \
+      gfloat *output, guint v, guint x)                               \
+  {                                                                   \
+    convolve_block (convolution, rows, output, v, x, n, width);       \
+  }
+#define DEFINE_CONVOLVE_BLOCKS(width)              \
+  DEFINE_CONVOLVE_BLOCK (whole, SUMS, width)       \
+  DEFINE_CONVOLVE_BLOCK (half, SUMS / 2, width)    \
+  DEFINE_CONVOLVE_BLOCK (quarter, SUMS / 4, width) \
+  DEFINE_CONVOLVE_BLOCK (single, 1, width)
+
+DEFINE_CONVOLVE_BLOCKS (0)
+DEFINE_CONVOLVE_BLOCKS (1)
+DEFINE_CONVOLVE_BLOCKS (3)
+
+static void
+convolve_vector (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint v, guint width)
 {
   static const guint sizes[] = {SUMS, SUMS / 2, SUMS / 4, 1};
-  guint left = width - done, s = G_N_ELEMENTS (sizes);
+#define CONVOLVE_BLOCKS(width)                                               \
+  {                                                                          \
+    convolve_whole_##width, convolve_half_##width, convolve_quarter_##width, \
+        convolve_single_##width                                              \
+  }
+  static const ConvolveBlock any_width[] = CONVOLVE_BLOCKS (0);
+  static const ConvolveBlock width_1[] = CONVOLVE_BLOCKS (1);
+  static const ConvolveBlock width_3[] = CONVOLVE_BLOCKS (3);
+  const ConvolveBlock *blocks = convolution->kernel_width == 3   ? width_3
+                                : convolution->kernel_width == 1 ? width_1
+                                                                 : any_width;
+  guint x = 0, s;
 
-  if (left >= SUMS)
-    return SUMS;
-  while (s-- > 0)
-    if (sizes[s] >= left && sizes[s] <= width)
-      return sizes[s];
-  for (s = 0; sizes[s] > left; s++)
-    ;
-  return sizes[s];
-}
-
-INLINE void
-convolve_vector (const SrganConvolution *convolution, const gfloat *const *rows,
-    gfloat *output, guint v, guint width, guint fixed_width)
-{
-  guint x = 0;
-
+  for (; x + SUMS <= width; x += SUMS)
+    blocks[0](convolution, rows, output, v, x);
   while (x < width) {
-    guint n = choose_block (x, width);
+    guint left = width - x;
 
-    x = MIN (x, width - n);
-    switch (n) {
-    case SUMS:
-      convolve_block (convolution, rows, output, v, x, SUMS, fixed_width);
-      break;
-    case SUMS / 2:
-      convolve_block (convolution, rows, output, v, x, SUMS / 2, fixed_width);
-      break;
-    case SUMS / 4:
-      convolve_block (convolution, rows, output, v, x, SUMS / 4, fixed_width);
-      break;
-    default:
-      convolve_block (convolution, rows, output, v, x, 1, fixed_width);
-      break;
-    }
-    x += n;
+    /* The smallest block that reaches the end, begun earlier if it is too long
+     * (computing a pixel again gives the same bits); in a row too short for
+     * that the largest that fits. */
+    for (s = G_N_ELEMENTS (sizes) - 1; s > 0 && sizes[s] < left; s--)
+      ;
+    while (sizes[s] > width)
+      s++;
+    x = MIN (x, width - sizes[s]);
+    blocks[s](convolution, rows, output, v, x);
+    x += sizes[s];
   }
 }
 
@@ -298,13 +302,14 @@ pack_narrow (SrganConvolution *convolution, guint in_channels, guint in_stride,
 }
 
 /* The partial sums of one part for @n pixels and @n_outputs <= GROUP outputs,
- * both constants. Returns the weights that come next. */
+ * both constants, as is @fixed_width. Returns the weights that come next. */
 INLINE const gfloat *
 sum_part (Vector sum[][GROUP], const SrganConvolution *convolution,
     const gfloat *const *rows, const gfloat *weight, guint part, guint x,
-    guint n, guint n_outputs)
+    guint n, guint n_outputs, guint fixed_width)
 {
-  const guint kernel_width = convolution->kernel_width;
+  const guint kernel_width =
+      fixed_width ? fixed_width : convolution->kernel_width;
   const gsize in_stride = convolution->in_stride;
   const guint first = part_order[part] * LANES;
 
@@ -320,6 +325,7 @@ sum_part (Vector sum[][GROUP], const SrganConvolution *convolution,
     for (guint block = first; block < in_stride; block += PARTIAL_SUMS) {
       const gfloat *tap = input + block;
 
+#pragma GCC unroll 3
       for (guint kx = 0; kx < kernel_width; kx++, tap += in_stride) {
         Vector in[NARROW_PIXELS];
 
@@ -421,20 +427,21 @@ add_sums (Vector sum[NARROW_PIXELS][GROUP], Vector more[NARROW_PIXELS][GROUP])
 INLINE void
 convolve_narrow_block (const SrganConvolution *convolution,
     const gfloat *const *rows, gfloat *output, const gfloat *weight,
-    guint group, guint x, guint n, guint n_outputs)
+    Vector bias, Vector slope, guint x, guint n, guint n_outputs,
+    guint fixed_width)
 {
   const gsize out_stride = convolution->out_stride;
-  const Vector bias = repeat_quad (convolution->bias + group);
-  const Vector slope = repeat_quad (convolution->slope + group);
   Vector sum[NARROW_PIXELS][GROUP];
   Vector result[4 * NARROW_PIXELS / LANES];
 
-  weight = sum_part (sum, convolution, rows, weight, 0, x, n, n_outputs);
+  weight = sum_part (
+      sum, convolution, rows, weight, 0, x, n, n_outputs, fixed_width);
 #if PARTS >= 2
   {
     Vector more[NARROW_PIXELS][GROUP];
 
-    weight = sum_part (more, convolution, rows, weight, 1, x, n, n_outputs);
+    weight = sum_part (
+        more, convolution, rows, weight, 1, x, n, n_outputs, fixed_width);
     add_sums (sum, more);
   }
 #endif
@@ -442,15 +449,17 @@ convolve_narrow_block (const SrganConvolution *convolution,
   {
     Vector more[NARROW_PIXELS][GROUP], even[NARROW_PIXELS][GROUP];
 
-    weight = sum_part (even, convolution, rows, weight, 2, x, n, n_outputs);
-    weight = sum_part (more, convolution, rows, weight, 3, x, n, n_outputs);
+    weight = sum_part (
+        even, convolution, rows, weight, 2, x, n, n_outputs, fixed_width);
+    weight = sum_part (
+        more, convolution, rows, weight, 3, x, n, n_outputs, fixed_width);
     add_sums (even, more);
     add_sums (sum, even);
   }
 #endif
   add_up (result, sum);
 
-  output += x * out_stride + group;
+  output += x * out_stride;
 #pragma GCC unroll 4
   for (guint v = 0; v < G_N_ELEMENTS (result); v++)
     result[v] = activate_vector (result[v] + bias, slope);
@@ -469,58 +478,66 @@ convolve_narrow_block (const SrganConvolution *convolution,
 INLINE void
 convolve_narrow_group (const SrganConvolution *convolution,
     const gfloat *const *rows, gfloat *output, const gfloat *weight,
-    guint group, guint width, guint n_outputs)
+    guint group, guint width, guint n_outputs, guint fixed_width)
 {
+  const Vector bias = repeat_quad (convolution->bias + group);
+  const Vector slope = repeat_quad (convolution->slope + group);
   guint x;
 
+  output += group;
   if (width < NARROW_PIXELS) {
     for (x = 0; x < width; x++)
       convolve_narrow_block (
-          convolution, rows, output, weight, group, x, 1, n_outputs);
+          convolution, rows, output, weight, bias, slope, x, 1, n_outputs, 0);
     return;
   }
   /* The last block may compute pixels a second time, to the same bits. */
   for (x = 0; x < width; x += NARROW_PIXELS)
-    convolve_narrow_block (convolution, rows, output, weight, group,
-        MIN (x, width - NARROW_PIXELS), NARROW_PIXELS, n_outputs);
+    convolve_narrow_block (convolution, rows, output, weight, bias, slope,
+        MIN (x, width - NARROW_PIXELS), NARROW_PIXELS, n_outputs, fixed_width);
 }
+
+#define DEFINE_NARROW_GROUP(n_outputs)                                    \
+  NOINLINE void convolve_narrow_##n_outputs (                             \
+      const SrganConvolution *convolution, const gfloat *const *rows,     \
+      gfloat *output, const gfloat *weight, guint group, guint width)     \
+  {                                                                       \
+    if (convolution->kernel_width == 3)                                   \
+      convolve_narrow_group (                                             \
+          convolution, rows, output, weight, group, width, n_outputs, 3); \
+    else                                                                  \
+      convolve_narrow_group (                                             \
+          convolution, rows, output, weight, group, width, n_outputs, 0); \
+  }
+
+DEFINE_NARROW_GROUP (1)
+DEFINE_NARROW_GROUP (2)
+DEFINE_NARROW_GROUP (3)
+DEFINE_NARROW_GROUP (4)
 
 static void
 convolve_narrow (const SrganConvolution *convolution, const gfloat *const *rows,
     gfloat *output, guint width)
 {
+  static void (*const groups[]) (const SrganConvolution *convolution,
+      const gfloat *const *rows, gfloat *output, const gfloat *weight,
+      guint group, guint width) = {NULL, convolve_narrow_1, convolve_narrow_2,
+      convolve_narrow_3, convolve_narrow_4};
   const gfloat *weight = convolution->weight;
   const gsize per_output = (gsize) convolution->in_stride *
                            convolution->kernel_width *
                            convolution->kernel_height;
-  guint group;
+  guint group, x;
 
-  for (group = 0; group < convolution->out_stride; group += GROUP) {
-    switch (MIN (GROUP, (gint) convolution->out_channels - (gint) group)) {
-    case 4:
-      convolve_narrow_group (
-          convolution, rows, output, weight, group, width, 4);
-      break;
-    case 3:
-      convolve_narrow_group (
-          convolution, rows, output, weight, group, width, 3);
-      break;
-    case 2:
-      convolve_narrow_group (
-          convolution, rows, output, weight, group, width, 2);
-      break;
-    case 1:
-      convolve_narrow_group (
-          convolution, rows, output, weight, group, width, 1);
-      break;
-    default: /* padding */
-      for (guint x = 0; x < width; x++)
-        memset (output + (gsize) x * convolution->out_stride + group, 0,
-            GROUP * sizeof (gfloat));
-      break;
-    }
+  for (group = 0; group < convolution->out_channels; group += GROUP) {
+    groups[MIN (GROUP, convolution->out_channels - group)](
+        convolution, rows, output, weight, group, width);
     weight += GROUP * per_output;
   }
+  for (; group < convolution->out_stride; group += GROUP)
+    for (x = 0; x < width; x++)
+      memset (output + (gsize) x * convolution->out_stride + group, 0,
+          GROUP * sizeof (gfloat));
 }
 
 static void
@@ -533,19 +550,8 @@ convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
     convolve_narrow (convolution, rows, output, width);
     return;
   }
-  for (v = 0; v * LANES < convolution->out_stride; v++) {
-    switch (convolution->kernel_width) {
-    case 3:
-      convolve_vector (convolution, rows, output, v, width, 3);
-      break;
-    case 1:
-      convolve_vector (convolution, rows, output, v, width, 1);
-      break;
-    default:
-      convolve_vector (convolution, rows, output, v, width, 0);
-      break;
-    }
-  }
+  for (v = 0; v * LANES < convolution->out_stride; v++)
+    convolve_vector (convolution, rows, output, v, width);
 }
 
 static guint
