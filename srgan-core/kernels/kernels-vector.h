@@ -4,7 +4,7 @@
  *   SET, SET_NAME   the table's symbol and name
  *   LANES           floats in a vector: 4, 8 or 16
  *   SUMS            vectors of sums that registers can hold beside 3 weights
- *                   and an input: a multiple of 4
+ *                   and an input
  *   NARROW_PIXELS   so many pixels x 4 vectors can registers hold beside
  *                   NARROW_PIXELS inputs and a weight; 4 NARROW_PIXELS is a
  *                   multiple of LANES
