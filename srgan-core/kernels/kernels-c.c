@@ -2,26 +2,21 @@
  * and in which order, and serves CPUs for which there is no other set.
  *
  * The sets for one ISA fuse each multiplication with the addition that follows
- * it; here that is done only where the compiler's target has the instruction,
- * because a call of fmaf() for each would be too slow to use.
+ * it. Here each is rounded: without such an instruction, fmaf() is too slow.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "kernels/kernels-private.h"
 
-#include <math.h>
 #include <string.h>
 
-#ifdef __FP_FAST_FMAF
-#define MULTIPLY_ADD(a, b, c) __builtin_fmaf (a, b, c)
-#else
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#endif
-
-/* Output channels and pixels computed at a time: SSE's and NEON's vectors, and
- * enough of them to hide an addition's latency. */
+/* Output channels and pixels computed at a time: the smallest vectors there
+ * are, and enough of them to hide an addition's latency. GNU C's vectors, which
+ * any target has, because compilers do not find them in loops over arrays. */
 #define CHANNELS 4
-#define PIXELS 4
+#define PIXELS 6
+
+typedef gfloat Channels __attribute__ ((vector_size (4 * CHANNELS)));
 
 static guint
 get_channel_stride (guint channels)
@@ -46,7 +41,7 @@ activate (gfloat x, gfloat slope)
   return x > 0 ? x : slope * x;
 }
 
-/* @n pixels of @CHANNELS output channels from @channel on: the sum begins with
+/* @n pixels of CHANNELS output channels from @channel on: the sum begins with
  * the bias and takes the taps in the order kernel row, input channel, kernel
  * column. */
 static inline __attribute__ ((always_inline)) void
@@ -57,27 +52,24 @@ convolve_pixels (const SrganConvolution *convolution, const gfloat *const *rows,
   const guint in_channels = convolution->in_channels;
   const gsize in_stride = convolution->in_stride;
   const gsize out_stride = convolution->out_stride;
-  const gfloat *weight = convolution->weight + (gsize) channel *
-                                                   convolution->kernel_height *
-                                                   in_channels * kernel_width;
-  gfloat sum[PIXELS][CHANNELS];
+  const gfloat *tap = convolution->weight + (gsize) channel *
+                                                convolution->kernel_height *
+                                                in_channels * kernel_width;
+  Channels sum[PIXELS], weight;
   guint ky, i, kx, p, c;
 
   for (p = 0; p < n; p++)
-    for (c = 0; c < CHANNELS; c++)
-      sum[p][c] = convolution->bias[channel + c];
+    memcpy (&sum[p], convolution->bias + channel, sizeof sum[p]);
 
   for (ky = 0; ky < convolution->kernel_height; ky++) {
-    const gfloat *input = rows[ky] + x * in_stride;
-
     for (i = 0; i < in_channels; i++) {
-      for (kx = 0; kx < kernel_width; kx++, weight += CHANNELS) {
-        for (p = 0; p < n; p++) {
-          gfloat in = input[(kx + p) * in_stride + i];
+      const gfloat *input = rows[ky] + x * in_stride + i;
 
-          for (c = 0; c < CHANNELS; c++)
-            sum[p][c] = MULTIPLY_ADD (in, weight[c], sum[p][c]);
-        }
+      for (kx = 0; kx < kernel_width; kx++) {
+        memcpy (&weight, tap, sizeof weight);
+        tap += CHANNELS;
+        for (p = 0; p < n; p++)
+          sum[p] += input[(kx + p) * in_stride] * weight;
       }
     }
   }
@@ -138,7 +130,7 @@ shuffle_row (gfloat *output, guint out_stride, const gfloat *input,
   }
 }
 
-/* Not fused: ORC, which does this in the other sets, has no such operation. */
+/* Not fused in any set: ORC, which does this in the others, cannot. */
 static inline gfloat
 scale_sample (gfloat x, gfloat scale, gfloat offset)
 {
@@ -201,7 +193,7 @@ blend_rows (gfloat *output, const gfloat *const *rows, const gfloat *weight,
     gfloat sum = weight[0] * rows[0][i];
 
     for (t = 1; t < n_rows; t++)
-      sum = MULTIPLY_ADD (weight[t], rows[t][i], sum);
+      sum += weight[t] * rows[t][i];
     output[i] = sum;
   }
 }
@@ -216,7 +208,7 @@ blend_rows_u8 (gfloat *output, const guint8 *const *rows, guint pixel_stride,
     gfloat sum = weight[0] * rows[0][(gsize) x * pixel_stride];
 
     for (t = 1; t < n_rows; t++)
-      sum = MULTIPLY_ADD (weight[t], rows[t][(gsize) x * pixel_stride], sum);
+      sum += weight[t] * rows[t][(gsize) x * pixel_stride];
     output[x] = sum;
   }
 }
@@ -237,7 +229,7 @@ interpolate_row (gfloat *output, const gfloat *input,
         gfloat sum = weight[0] * tap[c];
 
         for (t = 1; t < interpolation->n_taps; t++)
-          sum = MULTIPLY_ADD (weight[t], tap[t * stride + c], sum);
+          sum += weight[t] * tap[t * stride + c];
         output[c] = sum;
       }
     }
@@ -251,8 +243,8 @@ halve_row (
   guint x;
 
   for (x = 0; x < width; x++, input += 2)
-    output[x] = MULTIPLY_ADD (weight[2], input[1],
-        MULTIPLY_ADD (weight[1], input[0], weight[0] * input[-1]));
+    output[x] =
+        weight[0] * input[-1] + weight[1] * input[0] + weight[2] * input[1];
 }
 
 static void
@@ -268,7 +260,7 @@ mix_rows (gfloat *const *output, const gfloat *const *input,
       gfloat sum = offset[i];
 
       for (j = 0; j < 3; j++)
-        sum = MULTIPLY_ADD (matrix[i][j], in[j], sum);
+        sum += matrix[i][j] * in[j];
       output[i][x] = sum;
     }
   }
@@ -310,7 +302,7 @@ multiply_add (guint64 n)
 
   for (round = 0; round < n; round++)
     for (i = 0; i < G_N_ELEMENTS (sum); i++)
-      sum[i] = MULTIPLY_ADD (sum[i], factor, addend);
+      sum[i] = sum[i] * factor + addend;
   for (i = 0; i < G_N_ELEMENTS (sum); i++)
     sink = sum[i];
   (void) sink;
