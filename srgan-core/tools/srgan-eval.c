@@ -1,0 +1,302 @@
+/* tools: srgan-eval: scores a network on a folder of pictures, as papers do.
+ *
+ * Each picture is cut to a multiple of the scale, reduced with MATLAB's bicubic
+ * to 8-bit R'G'B', enlarged again by the engine, as R'G'B' with the matrix of
+ * BT.601, and compared in luma with the picture it was, a border of as many
+ * pixels as the scale left out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tool.h"
+#include "train/picture.h"
+#include "train/resample.h"
+#include "train/score.h"
+
+#include <errno.h>
+#include <json-glib/json-glib.h>
+#include <srgan/srgan.h>
+#include <string.h>
+
+typedef struct {
+  gchar *name;
+  SrganScore score;
+  SrganScore bicubic;
+} Row;
+
+static void
+row_clear (gpointer row)
+{
+  g_free (((Row *) row)->name);
+}
+
+static SrganPicture *
+resize (const SrganPicture *input, gdouble scale, guint width, guint height)
+{
+  SrganPicture *output = srgan_picture_new (width, height);
+
+  srgan_resample_bytes (input->rgb, input->width, input->height, 3, scale,
+      output->rgb, width, height);
+  return output;
+}
+
+static void
+describe_frame (const SrganPicture *picture, SrganFrame *frame)
+{
+  for (guint c = 0; c < 3; c++) {
+    frame->component[c] = picture->rgb + c;
+    frame->stride[c] = (gsize) picture->width * 3;
+  }
+}
+
+static SrganPicture *
+upscale (SrganNetwork *network, guint threads, const SrganPicture *input,
+    GError **error)
+{
+  guint factor = srgan_network_get_scale (network);
+  SrganPlanSettings settings = {
+      .width = input->width,
+      .height = input->height,
+      .n_threads = threads,
+      .layout = {.kind = SRGAN_LAYOUT_RGB,
+          .sample = SRGAN_SAMPLE_UINT8,
+          .pixel_stride = {3, 3, 3},
+          .matrix_kr = .299,
+          .matrix_kb = .114,
+          .full_range = TRUE},
+  };
+  g_autoptr (SrganPlan) plan = srgan_plan_new (network, &settings, error);
+  SrganPicture *output;
+  SrganFrame from = {0}, to = {0};
+
+  if (plan == NULL)
+    return NULL;
+  output = srgan_picture_new (input->width * factor, input->height * factor);
+  describe_frame (input, &from);
+  describe_frame (output, &to);
+  srgan_plan_run (plan, &from, &to);
+  return output;
+}
+
+/* Scores one picture; @network may be NULL: bicubic alone. */
+static gboolean
+evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
+    const gchar *to, Row *row, GError **error)
+{
+  g_autoptr (SrganPicture) picture = srgan_picture_load (path, error);
+  g_autoptr (SrganPicture) small = NULL, large = NULL, bicubic = NULL;
+  g_autofree gchar *stem = g_path_get_basename (path);
+  gchar *dot = strrchr (stem, '.');
+
+  if (picture == NULL)
+    return FALSE;
+  if (dot != NULL)
+    *dot = '\0';
+  /* what is left inside the border has to hold SSIM's window */
+  if (MIN (picture->width, picture->height) / factor * factor <
+      2 * factor + 11) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s is too small to be scored at scale %u: %ux%u", path, factor,
+        picture->width, picture->height);
+    return FALSE;
+  }
+  srgan_picture_crop (picture, factor);
+  small = resize (
+      picture, 1. / factor, picture->width / factor, picture->height / factor);
+  bicubic = resize (small, factor, picture->width, picture->height);
+  row->bicubic = srgan_score_pictures (picture, bicubic, factor);
+  row->score = row->bicubic;
+  if (network != NULL) {
+    large = upscale (network, threads, small, error);
+    if (large == NULL)
+      return FALSE;
+    row->score = srgan_score_pictures (picture, large, factor);
+  }
+  if (to != NULL) {
+    g_autofree gchar *name = g_strconcat (stem, ".png", NULL);
+    g_autofree gchar *file = g_build_filename (to, name, NULL);
+
+    if (!srgan_picture_save (large != NULL ? large : bicubic, file, error))
+      return FALSE;
+  }
+  row->name = g_steal_pointer (&stem);
+  return TRUE;
+}
+
+static void
+add_score (JsonBuilder *builder, const gchar *name, SrganScore score)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "psnr");
+  json_builder_add_double_value (builder, score.psnr);
+  json_builder_set_member_name (builder, "ssim");
+  json_builder_add_double_value (builder, score.ssim);
+  json_builder_end_object (builder);
+}
+
+static void
+print_json (const gchar *name, guint factor, gboolean has_network, GArray *rows,
+    const Row *mean)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree gchar *text = NULL;
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "model");
+  json_builder_add_string_value (builder, name);
+  json_builder_set_member_name (builder, "scale");
+  json_builder_add_int_value (builder, factor);
+  json_builder_set_member_name (builder, "pictures");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i <= rows->len; i++) {
+    const Row *row = i < rows->len ? &g_array_index (rows, Row, i) : mean;
+
+    if (i == rows->len) {
+      json_builder_end_array (builder);
+      json_builder_set_member_name (builder, "mean");
+    }
+    json_builder_begin_object (builder);
+    if (i < rows->len) {
+      json_builder_set_member_name (builder, "name");
+      json_builder_add_string_value (builder, row->name);
+    }
+    if (has_network)
+      add_score (builder, "network", row->score);
+    add_score (builder, "bicubic", row->bicubic);
+    json_builder_end_object (builder);
+  }
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  text = json_to_string (root, TRUE);
+  g_print ("%s\n", text);
+}
+
+static void
+add_row (
+    ToolTable *table, const gchar *name, gboolean has_network, const Row *row)
+{
+  tool_table_add (table, g_strdup (name),
+      has_network ? g_strdup_printf ("%.3f dB", row->score.psnr) : NULL,
+      has_network ? g_strdup_printf ("%.4f", row->score.ssim) : NULL,
+      g_strdup_printf ("%.3f dB", row->bicubic.psnr),
+      g_strdup_printf ("%.4f", row->bicubic.ssim));
+}
+
+static void
+print_table (gboolean has_network, GArray *rows, const Row *mean)
+{
+  ToolTable *table = tool_table_new ("lrrrr");
+  g_autofree gchar *name = g_strdup_printf ("mean of %u", rows->len);
+
+  tool_table_add (table, NULL, g_strdup (has_network ? "network" : ""),
+      g_strdup (has_network ? "SSIM" : ""), g_strdup ("bicubic"),
+      g_strdup ("SSIM"));
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = &g_array_index (rows, Row, i);
+
+    add_row (table, row->name, has_network, row);
+  }
+  add_row (table, name, has_network, mean);
+  tool_table_print (table);
+}
+
+static gchar *folder, *model, *save;
+static gint scale, n_threads;
+static gboolean as_json;
+
+static const GOptionEntry entries[] = {
+    {"hr", 'r', 0, G_OPTION_ARG_FILENAME, &folder, "The pictures to score with",
+        "FOLDER"},
+    {"scale", 's', 0, G_OPTION_ARG_INT, &scale,
+        "2, 3 or 4 (without: the model's, else 2)", "S"},
+    {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+        "A built-in's name or a file; without: bicubic", "MODEL"},
+    {"save", 0, 0, G_OPTION_ARG_FILENAME, &save,
+        "Also write what was scored, as PNG", "FOLDER"},
+    {"threads", 't', 0, G_OPTION_ARG_INT, &n_threads, "Threads; 0: all CPUs",
+        "N"},
+    {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
+        "Print JSON for other programs", NULL},
+    {NULL},
+};
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (SrganNetwork) network = NULL;
+  g_autoptr (GPtrArray) paths = NULL;
+  g_autoptr (GArray) rows = NULL;
+  g_autofree gchar *note = NULL;
+  Row mean = {0};
+  GError *error = NULL;
+
+  tool_parse (&argc, &argv, "srgan-eval", NULL,
+      "Scores a network: pictures are reduced (bicubic, as MATLAB does),\n"
+      "enlarged again and compared with what they were: PSNR and SSIM of the\n"
+      "luma, beside those of bicubic enlargement.",
+      "Example:\n  srgan-eval --scale 2 --model fast-clean --hr Set5", entries,
+      0, 0);
+  if (folder == NULL)
+    tool_usage_error ("no pictures: name their folder with --hr");
+  if (scale != 0 && (scale < 2 || scale > 4))
+    tool_usage_error ("--scale takes 2, 3 or 4, not %d", scale);
+  if (n_threads < 0)
+    tool_usage_error ("--threads takes 0 or more, not %d", n_threads);
+  if (model != NULL && strcmp (model, "bicubic") != 0) {
+    network = srgan_network_open (model, (guint) scale, &note, &error);
+    if (network == NULL)
+      return tool_fail (error);
+    if (note != NULL)
+      tool_warn ("%s", note);
+    scale = (gint) srgan_network_get_scale (network);
+    if (scale < 2) {
+      tool_warn ("%s does not enlarge: there is nothing to compare", model);
+      return TOOL_EXIT_FAILED;
+    }
+  }
+  if (scale == 0)
+    scale = 2;
+
+  paths = srgan_picture_list (folder, FALSE, &error);
+  if (paths == NULL)
+    return tool_fail (error);
+  if (save != NULL && g_mkdir_with_parents (save, 0777) != 0) {
+    tool_warn ("cannot make the folder %s: %s", save, g_strerror (errno));
+    return TOOL_EXIT_FAILED;
+  }
+
+  rows = g_array_new (FALSE, TRUE, sizeof (Row));
+  g_array_set_clear_func (rows, row_clear);
+  for (guint i = 0; i < paths->len; i++) {
+    Row row = {0};
+
+    if (evaluate (paths->pdata[i], (guint) scale, network, (guint) n_threads,
+            save, &row, &error)) {
+      g_array_append_val (rows, row);
+    } else {
+      tool_warn ("left out: %s", error->message);
+      g_clear_error (&error);
+    }
+  }
+  if (rows->len == 0) {
+    tool_warn (
+        "none of the %u pictures in %s could be scored", paths->len, folder);
+    return TOOL_EXIT_FAILED;
+  }
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = &g_array_index (rows, Row, i);
+
+    mean.score.psnr += row->score.psnr / rows->len;
+    mean.score.ssim += row->score.ssim / rows->len;
+    mean.bicubic.psnr += row->bicubic.psnr / rows->len;
+    mean.bicubic.ssim += row->bicubic.ssim / rows->len;
+  }
+  if (as_json)
+    print_json (network != NULL ? srgan_network_get_name (network) : "bicubic",
+        (guint) scale, network != NULL, rows, &mean);
+  else
+    print_table (network != NULL, rows, &mean);
+  /* a mean over less than was asked for must not pass for the whole */
+  return rows->len < paths->len ? TOOL_EXIT_FAILED : tool_finish ();
+}

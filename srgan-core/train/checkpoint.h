@@ -1,0 +1,35 @@
+/* train: where a run stands, on disk.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-train.h>
+
+G_BEGIN_DECLS
+
+/* The caller owns all arrays, and says how long they are when it reads. */
+typedef struct {
+  const SrganRecipe *recipe;
+  guint step;   /* steps done */
+  gdouble best; /* best validation PSNR so far, dB */
+  gfloat *parameters;
+  gfloat *average;
+  gsize n_parameters;
+  gfloat *state; /* the optimizer's */
+  gsize n_state;
+} SrganCheckpoint;
+
+/* Replaces @path in one go: after a crash it holds the old or the new one. */
+SRGAN_API
+gboolean srgan_checkpoint_save (
+    const SrganCheckpoint *checkpoint, const gchar *path, GError **error);
+
+/* Fills @checkpoint's step, best and arrays. A file that is cut short, of
+ * a recipe with a setting that would give another result is an error that says
+ * so. */
+SRGAN_API
+gboolean srgan_checkpoint_load (
+    SrganCheckpoint *checkpoint, const gchar *path, GError **error);
+
+G_END_DECLS

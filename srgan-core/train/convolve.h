@@ -1,0 +1,74 @@
+/* train: convolution and its derivatives, by im2col and OpenBLAS.
+ *
+ * A map is [row][pixel][channel], float32, with `border` pixels of zeros
+ * around it, which stand for zero padding: each function reads them and
+ * leaves the borders of what it writes zero.
+ *
+ * A weight matrix is [out][ky][kx][in]: one row for each output channel, in
+ * the order in which im2col lays a pixel's neighbourhood out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-error.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+  guint width;
+  guint height;
+  guint channels;
+  guint stride; /* floats from pixel to pixel; beyond the channels: zeros */
+  guint border;
+  gfloat *data; /* the border's first pixel */
+} SrganMap;
+
+/* All zeros. FALSE when memory is out. */
+SRGAN_API
+gboolean srgan_map_init (SrganMap *map, guint width, guint height,
+    guint channels, guint stride, guint border);
+SRGAN_API
+void srgan_map_clear (SrganMap *map);
+
+/* Floats from row to row. */
+static inline gsize
+srgan_map_pitch (const SrganMap *map)
+{
+  return (gsize) (map->width + 2 * map->border) * map->stride;
+}
+
+/* The first pixel inside the border of row @y. */
+static inline gfloat *
+srgan_map_row (const SrganMap *map, guint y)
+{
+  return map->data + (map->border + y) * srgan_map_pitch (map) +
+         (gsize) map->border * map->stride;
+}
+
+/* Floats of scratch memory that the functions below need for maps like
+ * @map, whose channels may be fewer. */
+SRGAN_API
+gsize srgan_convolve_get_scratch (const SrganMap *map, guint kernel);
+
+/* output = convolution of @input with @weight [out][k][k][in], k odd and
+ * k / 2 <= border; @accumulate: added to what @output holds. The two maps have
+ * one size and border. */
+SRGAN_API
+void srgan_convolve (const SrganMap *input, const gfloat *weight, guint kernel,
+    gboolean accumulate, const SrganMap *output, gfloat *scratch);
+
+/* The weight with which srgan_convolve() carries a gradient back from output
+ * to input: flipped, in and out exchanged. */
+SRGAN_API
+void srgan_convolve_turn_weight (const gfloat *weight, guint in_channels,
+    guint out_channels, guint kernel, gfloat *turned);
+
+/* Adds the derivative by the weight to @weight_gradient, from the input and
+ * the derivative by the output. */
+SRGAN_API
+void srgan_convolve_weight_gradient (const SrganMap *input,
+    const SrganMap *output_gradient, guint kernel, gfloat *weight_gradient,
+    gfloat *scratch);
+
+G_END_DECLS

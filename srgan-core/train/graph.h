@@ -1,0 +1,91 @@
+/* train: a network that can be run forwards and backwards.
+ *
+ * All learned numbers lie in one array of floats, so that optimiser, mean and
+ * checkpoint need to know nothing of layers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-network.h>
+
+G_BEGIN_DECLS
+
+typedef struct _SrganGraph SrganGraph;
+typedef struct _SrganGraphState SrganGraphState;
+
+typedef enum {
+  SRGAN_PARAMETER_WEIGHT, /* [rows = out][columns = ky, kx, in] */
+  SRGAN_PARAMETER_BIAS,   /* [1][out] */
+  SRGAN_PARAMETER_SLOPE,  /* [1][out] */
+} SrganParameterKind;
+
+/* Where one tensor lies in the array. */
+typedef struct {
+  guint layer;
+  SrganParameterKind kind;
+  guint offset;
+  guint rows;
+  guint columns;
+} SrganParameter;
+
+/* A finished network in, or %SRGAN_ERROR_UNSUPPORTED with the layer named. */
+SRGAN_API
+SrganGraph *srgan_graph_new (SrganNetwork *network, GError **error);
+SRGAN_API
+void srgan_graph_free (SrganGraph *graph);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganGraph, srgan_graph_free)
+
+/* The network that it was made of; owned by the graph. */
+SRGAN_API
+SrganNetwork *srgan_graph_get_network (const SrganGraph *graph);
+SRGAN_API
+guint srgan_graph_get_n_parameters (const SrganGraph *graph);
+/* The tensors, in the order of their offsets; owned by the graph. */
+SRGAN_API
+const SrganParameter *srgan_graph_get_tensors (
+    const SrganGraph *graph, guint *n_tensors);
+/* The network's weights into an array, and an array's into a new network of
+ * the same layers, unfinished: notes can be added. */
+SRGAN_API
+void srgan_graph_get_parameters (const SrganGraph *graph, gfloat *parameters);
+SRGAN_API
+SrganNetwork *srgan_graph_make_network (const SrganGraph *graph,
+    const gfloat *parameters, const gchar *name, GError **error);
+
+/* Takes new values for the learned numbers; @parameters must stay until the
+ * next call. */
+SRGAN_API
+void srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters);
+
+/* One thread's memory for maps of @width x @height input pixels; without
+ * @backward for forward passes only. NULL when memory is out. */
+SRGAN_API
+SrganGraphState *srgan_graph_state_new (
+    const SrganGraph *graph, guint width, guint height, gboolean backward);
+SRGAN_API
+void srgan_graph_state_free (SrganGraphState *state);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganGraphState, srgan_graph_state_free)
+
+/* Runs the network on @input [height][width][channels]; @output is scale times
+ * as large. */
+SRGAN_API
+void srgan_graph_forward (
+    SrganGraphState *state, const gfloat *input, gfloat *output);
+
+/* After a forward pass: from the derivative by each output value, the
+ * derivative by each learned number, written to @parameter_gradient. */
+SRGAN_API
+void srgan_graph_backward (SrganGraphState *state,
+    const gfloat *output_gradient, gfloat *parameter_gradient);
+
+/* For tests: after srgan_graph_backward() the derivative by the network's
+ * input, [height][width][channels], of a graph made with
+ * srgan_graph_want_input_gradient(). */
+SRGAN_API
+void srgan_graph_want_input_gradient (SrganGraph *graph);
+SRGAN_API
+void srgan_graph_get_input_gradient (
+    const SrganGraphState *state, gfloat *gradient);
+
+G_END_DECLS

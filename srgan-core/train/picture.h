@@ -1,0 +1,48 @@
+/* train: pictures on disk, as 8-bit R'G'B'.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include <srgan/srgan-error.h>
+
+G_BEGIN_DECLS
+
+/* @rgb: width * height pixels of three bytes, no gaps between rows. */
+typedef struct {
+  guint width;
+  guint height;
+  guint8 *rgb;
+} SrganPicture;
+
+SRGAN_API
+SrganPicture *srgan_picture_new (guint width, guint height);
+/* Reads what gdk-pixbuf can: PNG, JPEG, WebP, BMP, TIFF, ... Transparency is
+ * dropped: the colours are taken as they lie. The error names the file. */
+SRGAN_API
+SrganPicture *srgan_picture_load (const gchar *path, GError **error);
+/* Writes a PNG under a temporary name and renames it. */
+SRGAN_API
+gboolean srgan_picture_save (
+    const SrganPicture *picture, const gchar *path, GError **error);
+SRGAN_API
+void srgan_picture_free (SrganPicture *picture);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganPicture, srgan_picture_free)
+
+/* Cuts @picture at the right and below to a multiple of @factor. */
+SRGAN_API
+void srgan_picture_crop (SrganPicture *picture, guint factor);
+
+/* Y' of BT.601 in the limited range, in 8-bit codes (16 .. 235), not rounded:
+ * what MATLAB's rgb2ycbcr gives before it rounds. One value for each pixel. */
+SRGAN_API
+void srgan_picture_get_luma (const SrganPicture *picture, gdouble *luma);
+
+/* Paths of the pictures in @folder, by the names' endings, sorted;
+ * with those of its subfolders when @recursive. An empty result is an error
+ * that names the folder. */
+SRGAN_API
+GPtrArray *srgan_picture_list (
+    const gchar *folder, gboolean recursive, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,468 @@
+/* train: every setting of a training run, and their one table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "train/recipe.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+typedef enum {
+  VALUE_TEXT,    /* gchar * */
+  VALUE_COUNT,   /* guint, within the limits */
+  VALUE_NUMBER,  /* gdouble, within the limits */
+  VALUE_RANGE,   /* gdouble[2], low;high, within the limits */
+  VALUE_BOOLEAN, /* gboolean */
+  VALUE_CHOICE,  /* guint: the index of a choice */
+  VALUE_CHOICES, /* guint: 1 << index of each of some choices */
+} ValueKind;
+
+typedef struct {
+  const gchar *group;
+  const gchar *key;
+  ValueKind kind;
+  gsize offset;
+  gdouble low, high;           /* limits of a number */
+  const gchar *const *choices; /* NULL-terminated */
+  const gchar *initial;        /* as a key file spells it */
+  const gchar *help;
+} Setting;
+
+static const gchar *const activations[] = {"relu", "leaky-relu", "prelu", NULL};
+static const gchar *const skips[] = {
+    "nearest", "bilinear", "bicubic", "none", NULL};
+static const gchar *const downscales[] = {
+    "bicubic", "box", "bicubic-linear", "box-linear", NULL};
+static const gchar *const filters[] = {"bicubic", "bilinear", "box", NULL};
+static const gchar *const losses[] = {"l1", "charbonnier", "l2", NULL};
+static const gchar *const optimizers[] = {"adam", "soap", NULL};
+
+#define FIELD(name) G_STRUCT_OFFSET (SrganRecipe, name)
+
+static const Setting settings[] = {
+    {"network", "name", VALUE_TEXT, FIELD (name), 0, 0, NULL, "fast-clean-x2",
+        "what the model file calls itself"},
+    {"network", "scale", VALUE_COUNT, FIELD (scale), 1, 4, NULL, "2",
+        "how many times larger the output is"},
+    {"network", "channels", VALUE_COUNT, FIELD (channels), 1, 512, NULL, "16",
+        "feature maps of each convolution but the last"},
+    {"network", "layers", VALUE_COUNT, FIELD (layers), 0, 64, NULL, "4",
+        "convolutions between the first and the last"},
+    {"network", "activation", VALUE_CHOICE, FIELD (activation), 0, 0,
+        activations, "prelu", "after each convolution but the last"},
+    {"network", "skip", VALUE_CHOICE, FIELD (skip), 0, 0, skips, "nearest",
+        "how the input is enlarged that the network corrects"},
+    {"network", "ecb", VALUE_BOOLEAN, FIELD (ecb), 0, 0, NULL, "false",
+        "train each 3x3 convolution as an edge-oriented block (Zhang 2021), "
+        "folded before every pass"},
+    {"network", "start", VALUE_TEXT, FIELD (start), 0, 0, NULL, "",
+        "a model file to begin from: layers of equal shape are taken over"},
+
+    {"data", "folder", VALUE_TEXT, FIELD (folder), 0, 0, NULL, "",
+        "the training pictures, subfolders included"},
+    {"data", "patch", VALUE_COUNT, FIELD (patch), 4, 1024, NULL, "48",
+        "side of a training patch in input pixels"},
+    {"data", "flips", VALUE_BOOLEAN, FIELD (flips), 0, 0, NULL, "true",
+        "mirror and turn patches in the eight ways of the square"},
+    {"data", "downscale", VALUE_CHOICES, FIELD (downscale), 0, 0, downscales,
+        "bicubic",
+        "how the input is made: one of these for each patch; bicubic is "
+        "MATLAB's, -linear works in linear light"},
+    {"data", "round", VALUE_BOOLEAN, FIELD (rounded), 0, 0, NULL, "false",
+        "round the input to 8-bit codes"},
+    {"data", "softened", VALUE_NUMBER, FIELD (softened), 0, 1, NULL, "0.5",
+        "share of patches from pictures softened before the input is made"},
+    {"data", "blurred", VALUE_NUMBER, FIELD (blurred), 0, 1, NULL, "0.5",
+        "share of the softened that are blurred; the others are reduced"},
+    {"data", "blur-sigma", VALUE_RANGE, FIELD (blur_sigma), 0.05, 1.5, NULL,
+        "0.4;0.6",
+        "standard deviation of the Gaussian in pixels, drawn "
+        "between the two"},
+    {"data", "reduction", VALUE_RANGE, FIELD (reduction), 0.5, 1, NULL,
+        "0.6;0.75",
+        "the size that reduced pictures keep, drawn between "
+        "the two"},
+    {"data", "reduction-filter", VALUE_CHOICES, FIELD (reduction_filter), 0, 0,
+        filters, "bilinear;box;bicubic", "one of these for each patch"},
+    {"data", "held-back", VALUE_NUMBER, FIELD (held_back), 0, 0.9, NULL, "0.04",
+        "share of the pictures kept for validation, chosen by name: "
+        "crops NAME_0, NAME_1 ... of one picture stay together"},
+    {"data", "validation-pictures", VALUE_COUNT, FIELD (validation_pictures), 1,
+        100000, NULL, "64", "at most so many of those are scored"},
+    {"data", "prefetch-threads", VALUE_COUNT, FIELD (prefetch_threads), 1, 64,
+        NULL, "1", "threads that prepare patches ahead"},
+
+    {"training", "steps", VALUE_COUNT, FIELD (steps), 1, 100000000, NULL,
+        "20000", "steps in all"},
+    {"training", "batch", VALUE_COUNT, FIELD (batch), 1, 4096, NULL, "16",
+        "patches in a step"},
+    {"training", "seed", VALUE_COUNT, FIELD (seed), 0, G_MAXUINT32, NULL, "1",
+        "of first weights and patches"},
+    {"training", "threads", VALUE_COUNT, FIELD (threads), 0, 256, NULL, "0",
+        "threads that share the patches of a step; 0: the CPUs this process "
+        "may use"},
+    {"training", "loss", VALUE_CHOICE, FIELD (loss), 0, 0, losses, "l1",
+        "what is minimised"},
+    {"training", "charbonnier-epsilon", VALUE_NUMBER,
+        FIELD (charbonnier_epsilon), 1e-6, 1, NULL, "0.001",
+        "where charbonnier turns from square to straight; white is 1"},
+    {"training", "optimizer", VALUE_CHOICE, FIELD (optimizer), 0, 0, optimizers,
+        "soap",
+        "for convolutions: soap (Vyas 2024) or adam (Kingma 2015); biases and "
+        "slopes always adam"},
+    {"training", "learning-rate", VALUE_NUMBER, FIELD (learning_rate), 0, 1,
+        NULL, "0.003", "of convolutions; falls to 0 along a cosine"},
+    {"training", "other-learning-rate", VALUE_NUMBER,
+        FIELD (other_learning_rate), 0, 1, NULL, "0.001",
+        "of biases and slopes; likewise"},
+    {"training", "warm-up", VALUE_COUNT, FIELD (warm_up), 0, 1000000, NULL,
+        "200", "steps over which the rates rise from 0"},
+    {"training", "first-moment", VALUE_NUMBER, FIELD (first_moment), 0, 0.9999,
+        NULL, "0.9", "decay of the gradient's mean"},
+    {"training", "second-moment", VALUE_NUMBER, FIELD (second_moment), 0,
+        0.99999, NULL, "0.95", "soap: decay of the mean of its square"},
+    {"training", "other-second-moment", VALUE_NUMBER,
+        FIELD (other_second_moment), 0, 0.99999, NULL, "0.999",
+        "adam: likewise"},
+    {"training", "preconditioner-moment", VALUE_NUMBER,
+        FIELD (preconditioner_moment), 0, 0.99999, NULL, "0.95",
+        "soap: decay of the second moments of rows and columns"},
+    {"training", "basis-interval", VALUE_COUNT, FIELD (basis_interval), 1,
+        100000, NULL, "10", "soap: steps between renewals of the bases"},
+    {"training", "clip", VALUE_NUMBER, FIELD (clip), 0, 1e9, NULL, "0",
+        "longest gradient, as a multiple of its running mean; 0: any"},
+    {"training", "average", VALUE_NUMBER, FIELD (average), 0, 0.999999, NULL,
+        "0.999",
+        "decay of the running mean of the weights, which is what is "
+        "scored and written"},
+
+    {"output", "file", VALUE_TEXT, FIELD (output), 0, 0, NULL, "",
+        "the model file to write; empty: NAME.safetensors"},
+    {"output", "checkpoint", VALUE_TEXT, FIELD (checkpoint), 0, 0, NULL, "",
+        "where to save and continue; empty: the output with .ckpt"},
+    {"output", "checkpoint-interval", VALUE_COUNT, FIELD (checkpoint_interval),
+        1, 100000000, NULL, "1000", "steps between checkpoints"},
+    {"output", "validation-interval", VALUE_COUNT, FIELD (validation_interval),
+        1, 100000000, NULL, "1000", "steps between validations"},
+    {"output", "training-data", VALUE_TEXT, FIELD (training_data), 0, 0, NULL,
+        "", "a note for the model file: what it was trained on"},
+    {"output", "licence", VALUE_TEXT, FIELD (licence), 0, 0, NULL, "",
+        "a note for the model file: its licence"},
+};
+
+static const Setting *
+find_setting (const gchar *group, const gchar *key)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    if (strcmp (settings[i].group, group) == 0 &&
+        strcmp (settings[i].key, key) == 0)
+      return settings + i;
+  return NULL;
+}
+
+static gboolean
+parse_number (const gchar *text, gdouble *number)
+{
+  gchar *end;
+
+  errno = 0;
+  *number = g_ascii_strtod (text, &end);
+  return end != text && *end == '\0' && isfinite (*number);
+}
+
+static gboolean
+parse_choice (const Setting *setting, const gchar *text, guint *choice)
+{
+  for (*choice = 0; setting->choices[*choice] != NULL; (*choice)++)
+    if (strcmp (setting->choices[*choice], text) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* FALSE where @text is no value of @setting; the recipe is then unchanged. */
+static gboolean
+parse_value (SrganRecipe *recipe, const Setting *setting, const gchar *text)
+{
+  gpointer field = (gchar *) recipe + setting->offset;
+  g_auto (GStrv) parts = NULL;
+  gdouble numbers[2];
+  guint choice, mask = 0;
+
+  switch (setting->kind) {
+  case VALUE_TEXT:
+    g_free (*(gchar **) field);
+    *(gchar **) field = g_strdup (text);
+    return TRUE;
+  case VALUE_COUNT:
+    if (!parse_number (text, numbers) || numbers[0] != floor (numbers[0]) ||
+        numbers[0] < setting->low || numbers[0] > setting->high)
+      return FALSE;
+    *(guint *) field = (guint) numbers[0];
+    return TRUE;
+  case VALUE_NUMBER:
+    if (!parse_number (text, numbers) || numbers[0] < setting->low ||
+        numbers[0] > setting->high)
+      return FALSE;
+    *(gdouble *) field = numbers[0];
+    return TRUE;
+  case VALUE_RANGE:
+    parts = g_strsplit (text, ";", -1);
+    if (g_strv_length (parts) != 2 || !parse_number (parts[0], numbers) ||
+        !parse_number (parts[1], numbers + 1) || numbers[0] > numbers[1] ||
+        numbers[0] < setting->low || numbers[1] > setting->high)
+      return FALSE;
+    memcpy (field, numbers, sizeof numbers);
+    return TRUE;
+  case VALUE_BOOLEAN:
+    if (strcmp (text, "true") != 0 && strcmp (text, "false") != 0)
+      return FALSE;
+    *(gboolean *) field = text[0] == 't';
+    return TRUE;
+  case VALUE_CHOICE:
+    if (!parse_choice (setting, text, &choice))
+      return FALSE;
+    *(guint *) field = choice;
+    return TRUE;
+  case VALUE_CHOICES:
+    parts = g_strsplit (text, ";", -1);
+    for (guint i = 0; parts[i] != NULL; i++) {
+      if (!parse_choice (setting, parts[i], &choice))
+        return FALSE;
+      mask |= 1u << choice;
+    }
+    if (mask == 0)
+      return FALSE;
+    *(guint *) field = mask;
+    return TRUE;
+  }
+  return FALSE;
+}
+
+/* What a value must look like, for errors and explanations. */
+static gchar *
+describe_values (const Setting *setting)
+{
+  g_autofree gchar *joined = NULL;
+
+  switch (setting->kind) {
+  case VALUE_COUNT:
+    return g_strdup_printf (
+        "a whole number, %.0f .. %.0f", setting->low, setting->high);
+  case VALUE_NUMBER:
+    return g_strdup_printf ("a number, %g .. %g", setting->low, setting->high);
+  case VALUE_RANGE:
+    return g_strdup_printf (
+        "LOW;HIGH within %g .. %g", setting->low, setting->high);
+  case VALUE_BOOLEAN:
+    return g_strdup ("true or false");
+  case VALUE_CHOICE:
+    joined = g_strjoinv (", ", (gchar **) setting->choices);
+    return g_strdup_printf ("one of %s", joined);
+  case VALUE_CHOICES:
+    joined = g_strjoinv (", ", (gchar **) setting->choices);
+    return g_strdup_printf ("some of %s, with ; between", joined);
+  default:
+    return g_strdup ("text");
+  }
+}
+
+SrganRecipe *
+srgan_recipe_new (void)
+{
+  SrganRecipe *recipe = g_new0 (SrganRecipe, 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    if (!parse_value (recipe, settings + i, settings[i].initial))
+      g_assert_not_reached ();
+  return recipe;
+}
+
+void
+srgan_recipe_free (SrganRecipe *recipe)
+{
+  if (recipe == NULL)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    if (settings[i].kind == VALUE_TEXT)
+      g_free (*(gchar **) ((gchar *) recipe + settings[i].offset));
+  g_free (recipe);
+}
+
+/* The key of the group (of all groups if NULL) most like @key. */
+static gchar *
+list_keys (const gchar *group)
+{
+  GString *list = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    if (strcmp (settings[i].group, group) == 0)
+      g_string_append_printf (
+          list, "%s%s", list->len > 0 ? ", " : "", settings[i].key);
+  return g_string_free (list, FALSE);
+}
+
+gboolean
+srgan_recipe_set (SrganRecipe *recipe, const gchar *group, const gchar *key,
+    const gchar *value, GError **error)
+{
+  const Setting *setting = find_setting (group, key);
+
+  if (setting == NULL) {
+    g_autofree gchar *keys = list_keys (group);
+
+    if (*keys != '\0')
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+          "there is no setting '%s' in [%s], which has: %s", key, group, keys);
+    else
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+          "there is no group [%s] (setting '%s'): the groups are network, "
+          "data, training and output",
+          group, key);
+    return FALSE;
+  }
+  if (!parse_value (recipe, setting, value)) {
+    g_autofree gchar *values = describe_values (setting);
+
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s.%s cannot be '%s': it takes %s", group, key, value, values);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+srgan_recipe_load (SrganRecipe *recipe, const gchar *path, GError **error)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_auto (GStrv) groups = NULL;
+  GError *cause = NULL;
+
+  if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &cause)) {
+    g_set_error (error, SRGAN_ERROR,
+        g_error_matches (cause, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+            ? SRGAN_ERROR_NOT_FOUND
+            : SRGAN_ERROR_READ,
+        "cannot read the recipe %s: %s", path, cause->message);
+    g_error_free (cause);
+    return FALSE;
+  }
+  groups = g_key_file_get_groups (file, NULL);
+  for (guint g = 0; groups[g] != NULL; g++) {
+    g_auto (GStrv) keys = g_key_file_get_keys (file, groups[g], NULL, NULL);
+
+    for (guint k = 0; keys != NULL && keys[k] != NULL; k++) {
+      g_autofree gchar *value =
+          g_key_file_get_string (file, groups[g], keys[k], &cause);
+
+      if (value == NULL ||
+          !srgan_recipe_set (recipe, groups[g], keys[k], value, &cause)) {
+        g_propagate_prefixed_error (error, cause, "%s: ", path);
+        return FALSE;
+      }
+    }
+  }
+  return TRUE;
+}
+
+static gchar *
+number_to_string (gdouble number)
+{
+  gchar buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+  /* the shortest that reads back the same */
+  for (guint digits = 1; digits < 17; digits++) {
+    gchar format[8];
+
+    g_snprintf (format, sizeof format, "%%.%ug", digits);
+    g_ascii_formatd (buffer, sizeof buffer, format, number);
+    if (g_ascii_strtod (buffer, NULL) == number)
+      return g_strdup (buffer);
+  }
+  return g_strdup (g_ascii_dtostr (buffer, sizeof buffer, number));
+}
+
+static gchar *
+value_to_string (const SrganRecipe *recipe, const Setting *setting)
+{
+  gconstpointer field = (const gchar *) recipe + setting->offset;
+  g_autofree gchar *low = NULL, *high = NULL;
+  GString *list;
+
+  switch (setting->kind) {
+  case VALUE_TEXT:
+    return g_strdup (*(gchar *const *) field);
+  case VALUE_COUNT:
+    return g_strdup_printf ("%u", *(const guint *) field);
+  case VALUE_NUMBER:
+    return number_to_string (*(const gdouble *) field);
+  case VALUE_RANGE:
+    low = number_to_string (((const gdouble *) field)[0]);
+    high = number_to_string (((const gdouble *) field)[1]);
+    return g_strdup_printf ("%s;%s", low, high);
+  case VALUE_BOOLEAN:
+    return g_strdup (*(const gboolean *) field ? "true" : "false");
+  case VALUE_CHOICE:
+    return g_strdup (setting->choices[*(const guint *) field]);
+  default:
+    list = g_string_new (NULL);
+    for (guint i = 0; setting->choices[i] != NULL; i++)
+      if (*(const guint *) field & 1u << i)
+        g_string_append_printf (
+            list, "%s%s", list->len > 0 ? ";" : "", setting->choices[i]);
+    return g_string_free (list, FALSE);
+  }
+}
+
+gchar *
+srgan_recipe_get (
+    const SrganRecipe *recipe, const gchar *group, const gchar *key)
+{
+  const Setting *setting = find_setting (group, key);
+
+  return setting == NULL ? NULL : value_to_string (recipe, setting);
+}
+
+gchar *
+srgan_recipe_to_string (const SrganRecipe *recipe, gboolean explained)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++) {
+    const Setting *setting = settings + i;
+    g_autofree gchar *value = value_to_string (recipe, setting);
+
+    g_key_file_set_string (file, setting->group, setting->key, value);
+    if (explained) {
+      g_autofree gchar *values = describe_values (setting);
+      g_autofree gchar *comment =
+          g_strdup_printf (" %s (%s)", setting->help, values);
+
+      g_key_file_set_comment (
+          file, setting->group, setting->key, comment, NULL);
+    }
+  }
+  return g_key_file_to_data (file, NULL, NULL);
+}
+
+gboolean
+srgan_recipe_check (const SrganRecipe *recipe, GError **error)
+{
+  if (recipe->folder[0] == '\0') {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "no training pictures: name their folder in data.folder (--data)");
+    return FALSE;
+  }
+  if (recipe->name[0] == '\0') {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "network.name is empty: the model file needs one");
+    return FALSE;
+  }
+  if (recipe->patch * recipe->scale < 2 * recipe->scale + 11) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "data.patch %u is too small for scale %u to be scored", recipe->patch,
+        recipe->scale);
+    return FALSE;
+  }
+  return TRUE;
+}
