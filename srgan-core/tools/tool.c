@@ -13,26 +13,20 @@
 
 static const gchar *program = "srgan";
 
-static gboolean
-print_version (
-    const gchar *option, const gchar *value, gpointer data, GError **error)
-{
-  g_print ("%s (gst-srgan) " SRGAN_VERSION "\n", program);
-  exit (tool_finish ());
-}
-
 void
 tool_parse (gint *argc, gchar ***argv, const gchar *name,
     const gchar *parameters, const gchar *summary, const gchar *description,
     const GOptionEntry *entries, gint min_arguments, gint max_arguments)
 {
-  const GOptionEntry version[] = {
-      {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK,
-          (gpointer) print_version, "Print the version and exit", NULL},
+  gboolean version = FALSE;
+  const GOptionEntry common[] = {
+      {"version", 0, 0, G_OPTION_ARG_NONE, &version,
+          "Print the version and exit", NULL},
       {NULL},
   };
   GOptionContext *context = g_option_context_new (parameters);
   g_autoptr (GError) error = NULL;
+  gboolean parsed;
 
   program = name;
   g_set_prgname (name);
@@ -42,10 +36,15 @@ tool_parse (gint *argc, gchar ***argv, const gchar *name,
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, description);
   g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_main_entries (context, version, NULL);
-  if (!g_option_context_parse (context, argc, argv, &error))
-    tool_usage_error ("%s", error->message);
+  g_option_context_add_main_entries (context, common, NULL);
+  parsed = g_option_context_parse (context, argc, argv, &error);
   g_option_context_free (context);
+  if (!parsed)
+    tool_usage_error ("%s", error->message);
+  if (version) {
+    g_print ("%s (gst-srgan) " SRGAN_VERSION "\n", name);
+    exit (tool_finish ());
+  }
 
   /* what "--" left, in front of parameters that begin with '-' */
   if (*argc > 1 && strcmp ((*argv)[1], "--") == 0) {
@@ -73,13 +72,14 @@ tool_warn (const gchar *format, ...)
 void
 tool_usage_error (const gchar *format, ...)
 {
-  g_autofree gchar *message = NULL;
   va_list arguments;
+  gchar *message;
 
   va_start (arguments, format);
   message = g_strdup_vprintf (format, arguments);
   va_end (arguments);
   g_printerr ("%s: %s\nTry '%s --help'.\n", program, message, program);
+  g_free (message); /* exit() ends no scope */
   exit (TOOL_EXIT_USAGE);
 }
 
