@@ -7,6 +7,7 @@
 
 #include <json-glib/json-glib.h>
 #include <srgan/srgan.h>
+#include <string.h>
 
 static gboolean as_json;
 static gint scale;
@@ -215,6 +216,35 @@ format_size (const SrganLayer *layer)
   return g_strdup_printf ("x%u", layer->scale_up);
 }
 
+/* On one line, or, when it has several, indented below its key. */
+static void
+print_note (const gchar *key, const gchar *value)
+{
+  g_autofree gchar *text = tool_make_printable (value);
+  g_auto (GStrv) lines = NULL;
+
+  g_strchomp (text);
+  if (strchr (text, '\n') == NULL) {
+    g_print ("%s: %s\n", key, text);
+    return;
+  }
+  g_print ("%s:\n", key);
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    g_print ("%s%s\n", *lines[i] != '\0' ? "  " : "", lines[i]);
+}
+
+/* A note's first line, %NULL for none. */
+static gchar *
+get_first_line (SrganNetwork *network, const gchar *key)
+{
+  const gchar *note = srgan_network_get_note (network, key);
+  g_autofree gchar *line =
+      note != NULL ? g_strndup (note, strcspn (note, "\n")) : NULL;
+
+  return line != NULL ? tool_make_printable (line) : NULL;
+}
+
 static void
 print_network (SrganNetwork *network)
 {
@@ -255,7 +285,7 @@ print_network (SrganNetwork *network)
     g_print (
         "receptive field: %ux%u input pixels\n", 2 * reach + 1, 2 * reach + 1);
   for (guint i = 0; notes[i] != NULL; i++)
-    g_print ("%s: %s\n", notes[i], srgan_network_get_note (network, notes[i]));
+    print_note (notes[i], srgan_network_get_note (network, notes[i]));
 }
 
 static gint
@@ -283,8 +313,8 @@ list_builtins (void)
         g_strdup_printf ("%u", srgan_network_get_n_layers (network)),
         tool_format_count (srgan_network_get_n_parameters (network)),
         format_thousands (srgan_network_get_multiply_adds (network)),
-        g_strdup (srgan_network_get_note (network, "licence")),
-        g_strdup (srgan_network_get_note (network, "scores")));
+        get_first_line (network, "licence"),
+        get_first_line (network, "scores"));
   }
   json_builder_end_array (builder);
   json_builder_end_object (builder);

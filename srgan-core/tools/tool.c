@@ -100,6 +100,21 @@ tool_finish (void)
   return TOOL_EXIT_FAILED;
 }
 
+gchar *
+tool_make_printable (const gchar *text)
+{
+  GString *printable = g_string_new (NULL);
+
+  for (; *text != '\0'; text = g_utf8_next_char (text)) {
+    gunichar character = g_utf8_get_char (text);
+
+    if (g_unichar_iscntrl (character) && character != '\n' && character != '\t')
+      character = '?';
+    g_string_append_unichar (printable, character);
+  }
+  return g_string_free (printable, FALSE);
+}
+
 /* --- Tables ------------------------------------------------------------- */
 
 struct _ToolTable {

@@ -48,6 +48,10 @@ gint tool_fail (GError *error);
  * all that was printed (a full disk): for main() to return at the end. */
 gint tool_finish (void);
 
+/* A copy of @text, UTF-8 out of a file, that is safe to print on a terminal:
+ * control characters but newlines and tabs become '?'. */
+gchar *tool_make_printable (const gchar *text);
+
 /* --- Tables ------------------------------------------------------------- */
 
 typedef struct _ToolTable ToolTable;

@@ -117,6 +117,35 @@ test_model_json (Fixture *fixture, gconstpointer data)
       json_object_get_int_member (layer, "parameters"), ==, 16 * 9 * 9 + 9);
 }
 
+/* Notes of several lines are indented; a file cannot command the terminal. */
+static void
+test_notes (Fixture *fixture, gconstpointer data)
+{
+  const gfloat weight = 1.f;
+  const SrganLayer layer = {.name = (gchar *) "c",
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 1,
+      .kernel_width = 1,
+      .kernel_height = 1,
+      .weight = &weight};
+  g_autoptr (SrganNetwork) network =
+      srgan_network_new ("noted", SRGAN_COLOUR_Y, 1);
+  g_autofree gchar *output = NULL;
+
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, NULL), ==, 0);
+  srgan_network_set_note (network, "recipe", "[a]\nb=c\n\n[d]\n");
+  srgan_network_set_note (network, "scores",
+      "\033[2J\302\233"
+      "39 dB");
+  g_assert_true (srgan_network_finish (network, NULL));
+  g_assert_true (srgan_network_save (network, fixture->path, NULL));
+  g_assert_cmpint (
+      run_tool (&output, NULL, "srgan-info", fixture->path, NULL), ==, 0);
+  g_assert_nonnull (strstr (output, "\nrecipe:\n  [a]\n  b=c\n\n  [d]\n"));
+  g_assert_nonnull (strstr (output, "\nscores: ?[2J?39 dB\n"));
+}
+
 /* Exit codes, and where what is said goes. */
 static void
 test_errors (Fixture *fixture, gconstpointer data)
@@ -200,6 +229,7 @@ main (gint argc, gchar **argv)
   ADD ("list", test_list);
   ADD ("model", test_model);
   ADD ("model-json", test_model_json);
+  ADD ("notes", test_notes);
   ADD ("errors", test_errors);
   ADD ("help", test_help);
   ADD ("full-disk", test_full_disk);
