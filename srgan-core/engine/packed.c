@@ -59,6 +59,20 @@ get_slopes (const SrganLayer *layer)
   return slopes;
 }
 
+static gboolean
+pack (SrganConvolution *convolution, const SrganKernels *kernels,
+    const SrganLayer *layer, guint in_stride)
+{
+  g_autofree gfloat *slopes = get_slopes (layer);
+
+  if (srgan_layer_is_winograd (layer))
+    return kernels->pack_winograd (convolution, layer->in_channels, in_stride,
+        layer->out_channels, layer->weight, layer->bias, slopes);
+  return kernels->pack_convolution (convolution, layer->in_channels, in_stride,
+      layer->out_channels, layer->kernel_width, layer->kernel_height,
+      layer->weight, layer->bias, slopes);
+}
+
 static SrganPacked *
 packed_new (SrganNetwork *network, const SrganKernels *kernels,
     const guint *strides, GError **error)
@@ -72,16 +86,12 @@ packed_new (SrganNetwork *network, const SrganKernels *kernels,
   packed->convolutions = g_new0 (SrganConvolution, n_layers);
   for (i = 0; i < n_layers; i++) {
     const SrganLayer *layer = srgan_network_get_layer (network, i);
-    g_autofree gfloat *slopes = NULL;
 
     if (layer->operation != SRGAN_OPERATION_CONV)
       continue;
-    slopes = get_slopes (layer);
     /* strides[0] is the source's, so that an input index is one off. */
-    if (!kernels->pack_convolution (&packed->convolutions[i],
-            layer->in_channels, strides[layer->inputs[0] + 1],
-            layer->out_channels, layer->kernel_width, layer->kernel_height,
-            layer->weight, layer->bias, slopes)) {
+    if (!pack (&packed->convolutions[i], kernels, layer,
+            strides[layer->inputs[0] + 1])) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
           "Layer \"%s\": out of memory for its weights", layer->name);
       packed_free (packed);

@@ -18,6 +18,8 @@
 /* Bands a thread: a late thread then holds up the others for half its share. */
 #define BANDS_PER_THREAD 2
 #define MIN_TILE_WIDTH 64
+/* Tiles start on its multiples: a whole block of any stage, an even pixel. */
+#define TILE_STEP 4
 /* Columns of overlap are computed twice: no narrower than this many reaches. */
 #define TILE_REACHES 16
 
@@ -69,6 +71,30 @@ check_size (guint width, guint height, guint scale, GError **error)
   return FALSE;
 }
 
+/* Blocks start where a tile that starts on whole blocks of the input needs
+ * the first pixel, so that going from stage to stage no tile reaches further to
+ * the left and up than its layers do. */
+static void
+anchor_blocks (SrganPlan *plan)
+{
+  g_autofree gint *before = g_new0 (gint, plan->n_stages);
+  gint i;
+  guint j;
+
+  for (i = (gint) plan->sink; i >= 0; i--) {
+    SrganStage *stage = &plan->stages[i];
+
+    stage->anchor = (stage->block - before[i] % stage->block) % stage->block;
+    for (j = 0; stage->run && j < stage->n_inputs; j++) {
+      gint factor = (gint) stage->input_factor[j];
+      gint *input = &before[stage->inputs[j]];
+
+      *input = MAX (
+          *input, (before[i] + factor - 1) / factor + stage->reach_before_x);
+    }
+  }
+}
+
 static gboolean
 init_stages (SrganPlan *plan, GError **error)
 {
@@ -82,11 +108,13 @@ init_stages (SrganPlan *plan, GError **error)
   source = &plan->stages[SRGAN_STAGE_SOURCE];
   source->channels = source->stride =
       srgan_network_get_colour (plan->network) == SRGAN_COLOUR_Y ? 1 : 3;
+  source->block = 1;
   source->width = plan->width;
   source->height = plan->height;
   for (i = 0; i < n_layers; i++)
     if (!srgan_stage_init (&plan->stages[i + 1], plan, i, error))
       return FALSE;
+  plan->stages[plan->sink].block = 1;
   plan->stages[plan->sink].width = plan->out_width;
   plan->stages[plan->sink].height = plan->out_height;
 
@@ -111,9 +139,11 @@ init_stages (SrganPlan *plan, GError **error)
         SrganStage *input = &plan->stages[stage->inputs[j]];
 
         input->margin = MAX (input->margin,
-            (guint) MAX (stage->reach_before_x, stage->reach_after_x));
+            (guint) (MAX (stage->reach_before_x, stage->reach_after_x) +
+                     stage->block - 1));
       }
   }
+  anchor_blocks (plan);
   return TRUE;
 }
 
@@ -134,45 +164,58 @@ divide_up (gint a, gint b)
   return (a + b - 1) / b;
 }
 
-/* Tiles start where subsampled chroma has a sample. */
 static gint
-align_up (gint a, guint shift)
+align_up (gint a, gint multiple)
 {
-  return divide_up (a, 1 << shift) << shift;
+  return divide_up (a, multiple) * multiple;
+}
+
+/* Bytes that all rings of a tile take for each column of the input. */
+static gsize
+get_column_bytes (SrganPlan *plan, SrganTile *tile)
+{
+  gsize bytes = 0;
+  guint i;
+
+  srgan_tile_place (tile, 0);
+  srgan_tile_measure (tile);
+  for (i = 0; i < plan->sink; i++) {
+    SrganStage *stage = &plan->stages[i];
+
+    if (stage->run)
+      bytes += (gsize) stage->ring_rows * stage->stride * sizeof (gfloat) *
+               (guint) (stage->width / plan->width);
+    stage->ring_rows = 0;
+  }
+  return MAX (bytes, 1);
 }
 
 /* Cuts the frame: columns that let all rings fit half of the second-level
- * cache, then bands for the threads. */
+ * cache, then bands for the threads. Tiles start on whole blocks and where
+ * subsampled chroma has a sample. */
 static void
 choose_tiles (SrganPlan *plan, SrganTile *tile)
 {
   const SrganPlanSettings *settings = &plan->settings;
-  const guint shift_x = settings->layout.chroma_width_shift;
-  const guint shift_y = settings->layout.chroma_height_shift;
-  gsize bytes = 0;
-  gint i, columns, rows, bands, width, reach;
+  const gint step_x = 1 << settings->layout.chroma_width_shift;
+  const gint step_y = 1 << settings->layout.chroma_height_shift;
+  gsize fitting;
+  gint columns, rows, bands, width, reach;
 
-  /* A tile in the middle of a frame shows how far the network reaches. */
-  plan->tile_width = align_up (divide_up (plan->width, 2), shift_x);
-  plan->tile_height = align_up (divide_up (plan->height, 2), shift_y);
+  /* A tile that ends inside the frame shows how far the network reaches. */
+  plan->tile_width = align_up (divide_up (plan->width, 2), TILE_STEP);
+  plan->tile_height = align_up (divide_up (plan->height, 2), TILE_STEP);
   plan->n_tiles_x = plan->n_tiles_y = 1;
   reach = MAX (get_reach (tile), 1);
 
-  for (i = 0; i < (gint) plan->sink; i++) {
-    const SrganStage *stage = &plan->stages[i];
-
-    if (stage->run)
-      bytes += (gsize) (2 * MAX (stage->reach_before_y, 1) + 1) *
-               stage->stride * sizeof (gfloat) * (guint) stage->width /
-               (guint) plan->width;
-  }
-  width = (gint) MIN (srgan_cpu_get_l2_size () / 2 / MAX (bytes, 1), G_MAXINT);
+  fitting = srgan_cpu_get_l2_size () / 2 / get_column_bytes (plan, tile);
+  width = (gint) MIN (fitting, SRGAN_MAX_SIZE);
   width = MAX (width, MAX (MIN_TILE_WIDTH, TILE_REACHES * reach));
   columns = divide_up (plan->width, width);
-  plan->tile_width = align_up (divide_up (plan->width, columns), shift_x);
+  plan->tile_width = align_up (divide_up (plan->width, columns), TILE_STEP);
   if (settings->tile_width)
     plan->tile_width =
-        align_up ((gint) MIN (settings->tile_width, SRGAN_MAX_SIZE), shift_x);
+        align_up ((gint) MIN (settings->tile_width, SRGAN_MAX_SIZE), step_x);
   plan->n_tiles_x = (guint) divide_up (plan->width, plan->tile_width);
 
   bands = divide_up (
@@ -180,11 +223,20 @@ choose_tiles (SrganPlan *plan, SrganTile *tile)
   if (settings->n_threads == 1)
     bands = 1;
   rows = MAX (divide_up (plan->height, bands), BAND_REACHES * reach);
-  plan->tile_height = align_up (MIN (rows, plan->height), shift_y);
+  plan->tile_height = align_up (MIN (rows, plan->height), TILE_STEP);
   if (settings->tile_height)
     plan->tile_height =
-        align_up ((gint) MIN (settings->tile_height, SRGAN_MAX_SIZE), shift_y);
+        align_up ((gint) MIN (settings->tile_height, SRGAN_MAX_SIZE), step_y);
   plan->n_tiles_y = (guint) divide_up (plan->height, plan->tile_height);
+}
+
+/* Whole cache lines. */
+static gsize
+align_floats (gsize floats)
+{
+  const gsize line = SRGAN_ALIGNMENT / sizeof (gfloat);
+
+  return (floats + line - 1) / line * line;
 }
 
 /* Finds each ring's rows and each stage's widest row by placing every tile and
@@ -193,7 +245,7 @@ static void
 measure_tiles (SrganPlan *plan, SrganTile *tile)
 {
   g_autofree gint *widest = g_new0 (gint, plan->n_stages);
-  guint index, i;
+  guint index, i, stride = 1;
   gsize offset = 0, row = 0;
 
   for (index = 0; index < plan->n_tiles_x * plan->n_tiles_y; index++) {
@@ -211,18 +263,22 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     SrganStage *stage = &plan->stages[i];
     gsize floats;
 
-    floats = ((gsize) widest[i] + 2 * stage->margin) * MAX (stage->stride, 1);
-    /* Whole cache lines keep rows aligned. */
-    floats = (floats + 15) & ~(gsize) 15;
+    floats = align_floats (
+        ((gsize) widest[i] + 2 * stage->margin) * MAX (stage->stride, 1));
     row = MAX (row, floats);
+    stride = MAX (stride, stage->stride);
+    if (stage->convolution)
+      plan->scratch_floats = MAX (
+          plan->scratch_floats, align_floats (stage->convolution->scratch));
     if (i == plan->sink || !stage->run)
       continue;
     stage->row_floats = floats;
     stage->ring_offset = offset;
     offset += stage->row_floats * stage->ring_rows;
   }
+  /* Room beside the widest row for the taps of an interpolation. */
   plan->component_floats =
-      row + 2 * SRGAN_KERNEL_MAX_TAPS * (SRGAN_ALIGNMENT / sizeof (gfloat));
+      row + align_floats (2 * SRGAN_KERNEL_MAX_TAPS * stride);
   plan->arena_floats = offset;
 }
 
@@ -231,17 +287,13 @@ init_memory (SrganPlan *plan, GError **error)
 {
   /* blend, three components, two chroma rings and restride */
   const guint n_rows = 1 + 3 + 2 * SRGAN_CHROMA_ROWS + 1;
-  gsize stride = 1;
   guint i, j;
 
-  for (i = 0; i < plan->sink; i++)
-    stride = MAX (stride, plan->stages[i].stride);
-  /* Room beside the rows for the taps of the widest map. */
-  plan->component_floats += 2 * SRGAN_KERNEL_MAX_TAPS * stride;
   plan->zeros = srgan_aligned_alloc (plan->component_floats, sizeof (gfloat));
   if (!plan->zeros)
     goto no_memory;
-  plan->tile_floats = plan->arena_floats + n_rows * plan->component_floats;
+  plan->tile_floats = plan->arena_floats + plan->scratch_floats +
+                      n_rows * plan->component_floats;
   plan->tiles = g_new0 (SrganTile, plan->settings.n_threads);
   for (i = 0; i < plan->settings.n_threads; i++) {
     SrganTile *tile = &plan->tiles[i];
@@ -255,8 +307,8 @@ init_memory (SrganPlan *plan, GError **error)
       goto no_memory;
     for (j = 0; j < plan->n_stages; j++)
       tile->states[j].ring = memory + plan->stages[j].ring_offset;
-    memory += plan->arena_floats;
-    tile->blend = memory;
+    tile->scratch = memory += plan->arena_floats;
+    tile->blend = memory += plan->scratch_floats;
     tile->restride = memory += plan->component_floats;
     for (j = 0; j < 3; j++)
       tile->component[j] = memory += plan->component_floats;

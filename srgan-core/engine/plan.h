@@ -69,6 +69,12 @@ struct _SrganStage {
   gint reach_before_y, reach_after_y;
 
   const SrganConvolution *convolution;
+  /* Pixels are made in blocks of so many, in both directions; block starts lie
+   * at @anchor modulo @block in the frame's map, so that a pixel's place in its
+   * block, and with it its rounding, is the same in every tile. Blocks may
+   * begin before the map and end behind it. */
+  gint block;
+  gint anchor;
   SrganInterpolation interpolation;
   gfloat *slope; /* of an activation that no convolution does; [stride] */
 
@@ -96,6 +102,7 @@ struct _SrganTile {
   gfloat *component[3]; /* rows of the output's width */
   gfloat *chroma[2];    /* rings of SRGAN_CHROMA_ROWS rows */
   gfloat *restride;     /* one row of any map */
+  gfloat *scratch;      /* what convolutions work in */
 };
 
 /* Output rows of chroma kept while they are averaged down. */
@@ -128,6 +135,7 @@ struct _SrganPlan {
   SrganTile *tiles;       /* one a worker */
   gsize arena_floats;     /* of a tile's rings */
   gsize tile_floats;      /* of all of a tile's memory */
+  gsize scratch_floats;   /* of tile->scratch */
   gsize component_floats; /* of one row of tile->component and ->chroma */
   gfloat *zeros;          /* a row of zeros, wide enough for any map */
   SrganWorkers *workers;
@@ -138,6 +146,8 @@ struct _SrganPlan {
 
 /* --- stages.c ----------------------------------------------------------- */
 
+/* Whether the layer is run by Winograd's algorithm: by its shape alone. */
+gboolean srgan_layer_is_winograd (const SrganLayer *layer);
 /* Makes the stage of layer @index. FALSE with @error naming the layer when
  * this engine does not run its operation. */
 gboolean srgan_stage_init (
@@ -146,7 +156,8 @@ gboolean srgan_stage_init (
  * map. */
 SrganRegion srgan_stage_get_input_region (const SrganPlan *plan,
     const SrganStage *stage, guint input, const SrganRegion *region);
-/* The rows [first, end) of input @input that row @row needs, inside the map. */
+/* The rows [first, end) of input @input that the block of rows from @row on
+ * needs, inside the map. */
 void srgan_stage_get_input_rows (const SrganPlan *plan, const SrganStage *stage,
     guint input, gint row, gint *first, gint *end);
 /* Pixel @x of row @row of a stage that has been computed; the shared row of

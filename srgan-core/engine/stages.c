@@ -61,7 +61,7 @@ srgan_stage_get_input_rows (const SrganPlan *plan, const SrganStage *stage,
   const SrganStage *from = &plan->stages[stage->inputs[input]];
 
   *first = row;
-  *end = row + 1;
+  *end = row + stage->block;
   get_input_span (stage->input_factor[input], stage->reach_before_y,
       stage->reach_after_y, from->height, first, end);
 }
@@ -99,6 +99,28 @@ run_conv (const SrganStage *stage, SrganTile *tile, gint row)
   plan->kernels->convolve_row (convolution, rows,
       srgan_tile_get_pixel (tile, stage, row, region->x0),
       region->x1 - region->x0);
+}
+
+/* Four rows at once. */
+static void
+run_winograd (const SrganStage *stage, SrganTile *tile, gint row)
+{
+  const SrganPlan *plan = tile->plan;
+  const SrganStage *input = &plan->stages[stage->inputs[0]];
+  const SrganRegion *region = &tile->states[stage - plan->stages].region;
+  const gfloat *rows[6];
+  gfloat *output[4];
+  gint i;
+
+  for (i = 0; i < 6; i++)
+    rows[i] = srgan_tile_get_pixel (tile, input,
+        row - stage->reach_before_y + i, region->x0 - stage->reach_before_x);
+  for (i = 0; i < 4; i++)
+    output[i] = row + i >= 0 && row + i < stage->height
+                    ? srgan_tile_get_pixel (tile, stage, row + i, region->x0)
+                    : tile->restride; /* before or behind the map: forgotten */
+  plan->kernels->convolve_winograd (stage->convolution, rows, output,
+      (guint) (region->x1 - region->x0) / 4, tile->scratch);
 }
 
 /* Input @index of an elementwise stage at its region, with the stage's own
@@ -210,6 +232,18 @@ refuse (const SrganLayer *layer, GError **error, const gchar *what)
   return FALSE;
 }
 
+/* Channels from which on the transforms cost less than they save; below, the
+ * direct kernels' blocks fit better. */
+#define WINOGRAD_CHANNELS 12
+
+gboolean
+srgan_layer_is_winograd (const SrganLayer *layer)
+{
+  return layer->operation == SRGAN_OPERATION_CONV && layer->kernel_width == 3 &&
+         layer->kernel_height == 3 && layer->in_channels >= WINOGRAD_CHANNELS &&
+         layer->out_channels >= WINOGRAD_CHANNELS;
+}
+
 static gboolean
 init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
 {
@@ -231,6 +265,10 @@ init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
   stage->reach_after_y = (gint) layer->kernel_height / 2;
   stage->stride = plan->kernels->get_channel_stride (layer->out_channels);
   stage->run = run_conv;
+  if (srgan_layer_is_winograd (layer)) {
+    stage->block = 4;
+    stage->run = run_winograd;
+  }
   return TRUE;
 }
 
@@ -344,6 +382,7 @@ srgan_stage_init (
   guint i;
 
   stage->layer = layer;
+  stage->block = 1;
   stage->n_inputs = layer->n_inputs;
   stage->channels = layer->out_channels;
   for (i = 0; i < layer->n_inputs; i++) {

@@ -25,6 +25,23 @@ unite (SrganRegion *a, const SrganRegion *b)
   a->y1 = MAX (a->y1, b->y1);
 }
 
+static gint
+modulo (gint a, gint b)
+{
+  gint rest = a % b;
+
+  return rest < 0 ? rest + b : rest;
+}
+
+/* Widens [first, end) to whole blocks, or to whole groups of the pixels that
+ * one input pixel makes. */
+static void
+align_span (gint *first, gint *end, gint block, gint anchor)
+{
+  *first -= modulo (*first - anchor, block);
+  *end += modulo (anchor - *end, block);
+}
+
 void
 srgan_tile_place (SrganTile *tile, guint index)
 {
@@ -56,16 +73,19 @@ srgan_tile_place (SrganTile *tile, guint index)
         state->region.x0 = MAX (state->region.x0 - 1, 0);
       if (plan->halve_y[0] != 0)
         state->region.y0 = MAX (state->region.y0 - 1, 0);
-    } else if (stage->input_factor[0] > 1) {
-      /* Whole groups of the pixels that one input pixel makes. */
-      gint factor = (gint) stage->input_factor[0];
-
-      state->region.x0 -= state->region.x0 % factor;
-      state->region.x1 += (factor - state->region.x1 % factor) % factor;
     }
-    state->next = state->region.y0;
     if (state->region.y0 >= state->region.y1)
       continue; /* another stage does its work */
+    if (stage->block > 1) {
+      align_span (
+          &state->region.x0, &state->region.x1, stage->block, stage->anchor);
+      align_span (
+          &state->region.y0, &state->region.y1, stage->block, stage->anchor);
+    } else if ((guint) i != plan->sink && stage->input_factor[0] > 1) {
+      align_span (&state->region.x0, &state->region.x1,
+          (gint) stage->input_factor[0], 0);
+    }
+    state->next = state->region.y0;
     for (j = 0; j < stage->n_inputs; j++) {
       SrganRegion needed =
           srgan_stage_get_input_region (plan, stage, j, &state->region);
@@ -75,16 +95,21 @@ srgan_tile_place (SrganTile *tile, guint index)
   }
 }
 
-/* Ends a row with the zeros that a convolution reads beyond the map. The left
- * margin is never written; the right one lies elsewhere for each tile. */
+/* Surrounds a row with the zeros that a convolution reads beyond the map.
+ * Those left of a row that begins with the map are never written; all others
+ * lie elsewhere for each tile. */
 static void
 end_row (const SrganStage *stage, SrganTile *tile, gint row)
 {
   const SrganRegion *region = &tile->states[stage - tile->plan->stages].region;
+  const gsize pixel = stage->stride * sizeof (gfloat);
+  gint end = MIN (region->x1, stage->width);
 
-  if (stage->margin)
-    memset (srgan_tile_get_pixel (tile, stage, row, region->x1), 0,
-        stage->margin * stage->stride * sizeof (gfloat));
+  if (region->x0 < 0)
+    memset (srgan_tile_get_pixel (tile, stage, row, region->x0), 0,
+        (gsize) -region->x0 * pixel);
+  memset (srgan_tile_get_pixel (tile, stage, row, end), 0,
+      (gsize) (region->x1 - end + (gint) stage->margin) * pixel);
 }
 
 static void make_rows (
@@ -115,6 +140,23 @@ get_oldest_needed (SrganTile *tile, guint index)
   return oldest;
 }
 
+/* What all stages have in common once they have made a block of rows. */
+static void
+finish_rows (const SrganStage *stage, SrganTile *tile, gint row)
+{
+  const SrganRegion *region = &tile->states[stage - tile->plan->stages].region;
+  gint y;
+
+  for (y = MAX (row, 0); y < MIN (row + stage->block, stage->height); y++) {
+    gfloat *pixels = srgan_tile_get_pixel (tile, stage, y, region->x0);
+
+    if (stage->slope)
+      tile->plan->kernels->activate_row (
+          pixels, pixels, stage->slope, stage->stride, region->x1 - region->x0);
+    end_row (stage, tile, y);
+  }
+}
+
 static void
 make_row (SrganTile *tile, guint index, gboolean measure)
 {
@@ -130,23 +172,15 @@ make_row (SrganTile *tile, guint index, gboolean measure)
     make_rows (tile, stage->inputs[i], end, measure);
   }
   if (measure) {
-    gint live = row - MIN (get_oldest_needed (tile, index), row) + 1;
+    gint live = row + stage->block - MIN (get_oldest_needed (tile, index), row);
 
     stage->ring_rows = MAX (stage->ring_rows, (guint) live);
   } else if (stage->run) {
     stage->run (stage, tile, row);
-    if (index != tile->plan->sink) {
-      if (stage->slope) {
-        gfloat *pixels =
-            srgan_tile_get_pixel (tile, stage, row, state->region.x0);
-
-        tile->plan->kernels->activate_row (pixels, pixels, stage->slope,
-            stage->stride, state->region.x1 - state->region.x0);
-      }
-      end_row (stage, tile, row);
-    }
+    if (index != tile->plan->sink)
+      finish_rows (stage, tile, row);
   }
-  state->next++;
+  state->next += stage->block;
 }
 
 static void

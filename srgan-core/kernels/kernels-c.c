@@ -94,6 +94,96 @@ convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
   }
 }
 
+/* ---- Winograd's F(4x4, 3x3): see winograd.h ---- */
+
+static gboolean
+pack_winograd (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, const gfloat *weight,
+    const gfloat *bias, const gfloat *slope)
+{
+  return srgan_convolution_pack_winograd (convolution, in_channels, in_stride,
+      out_channels, get_channel_stride (out_channels), weight, bias, slope,
+      CHANNELS, (gsize) 36 * in_channels);
+}
+
+/* B^T d, of six values @stride apart. */
+static inline void
+transform_input (gfloat *d, guint stride)
+{
+  gfloat d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride];
+  gfloat d4 = d[4 * stride], d5 = d[5 * stride];
+  gfloat a = -4 * d2 + d4, b = -4 * d1 + d3;
+  gfloat c = d4 - d2, e = d3 - d1;
+
+  d[0] = 4 * d0 + (-5 * d2 + d4);
+  d[stride] = a + b;
+  d[2 * stride] = a - b;
+  d[3 * stride] = 2 * e + c;
+  d[4 * stride] = -2 * e + c;
+  d[5 * stride] = 4 * d1 + (-5 * d3 + d5);
+}
+
+/* A^T m, likewise, into the first four. */
+static inline void
+transform_output (gfloat *m, guint stride)
+{
+  gfloat m0 = m[0], m5 = m[5 * stride];
+  gfloat p = m[stride] + m[2 * stride], q = m[stride] - m[2 * stride];
+  gfloat r = m[3 * stride] + m[4 * stride], s = m[3 * stride] - m[4 * stride];
+
+  m[0] = (m0 + p) + r;
+  m[stride] = 2 * s + q;
+  m[2 * stride] = 4 * r + p;
+  m[3 * stride] = 8 * s + q + m5;
+}
+
+static void
+convolve_winograd (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *const *output, guint n_tiles,
+    gfloat *scratch)
+{
+  const guint in_channels = convolution->in_channels;
+  const gsize in_stride = convolution->in_stride;
+  const gsize out_stride = convolution->out_stride;
+  guint t, o, i, y, x;
+
+  for (t = 0; t < n_tiles; t++) {
+    for (i = 0; i < in_channels; i++) {
+      gfloat *d = scratch + 36 * i;
+
+      for (y = 0; y < 6; y++)
+        for (x = 0; x < 6; x++)
+          d[y * 6 + x] = rows[y][(4 * t + x) * in_stride + i];
+      for (x = 0; x < 6; x++)
+        transform_input (d + x, 6);
+      for (y = 0; y < 6; y++)
+        transform_input (d + 6 * y, 1);
+    }
+    for (o = 0; o < out_stride; o++) {
+      const gfloat *weight = convolution->weight +
+                             (o / CHANNELS) * 36 * in_channels * CHANNELS +
+                             o % CHANNELS;
+      gfloat m[36];
+
+      for (x = 0; x < 36; x++) {
+        gfloat sum = 0;
+
+        for (i = 0; i < in_channels; i++, weight += CHANNELS)
+          sum += scratch[36 * i + x] * *weight;
+        m[x] = sum;
+      }
+      for (x = 0; x < 6; x++)
+        transform_output (m + x, 6);
+      for (y = 0; y < 4; y++) {
+        transform_output (m + 6 * y, 1);
+        for (x = 0; x < 4; x++)
+          output[y][(4 * t + x) * out_stride + o] = activate (
+              m[6 * y + x] + convolution->bias[o], convolution->slope[o]);
+      }
+    }
+  }
+}
+
 static void
 add_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
 {
@@ -315,6 +405,8 @@ const SrganKernels srgan_kernels_c = {
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
     .convolve_row = convolve_row,
+    .pack_winograd = pack_winograd,
+    .convolve_winograd = convolve_winograd,
     .add_row = add_row,
     .activate_row = activate_row,
     .shuffle_row = shuffle_row,

@@ -580,6 +580,8 @@ pack_convolution (SrganConvolution *convolution, guint in_channels,
       slope, LANES);
 }
 
+#include "kernels/winograd.h"
+
 /* ---- Rows ---- */
 
 static void
@@ -1072,6 +1074,8 @@ const SrganKernels SET = {
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
     .convolve_row = convolve_row,
+    .pack_winograd = pack_winograd,
+    .convolve_winograd = convolve_winograd,
     .add_row = add_row,
     .activate_row = activate_row,
     .shuffle_row = shuffle_row,

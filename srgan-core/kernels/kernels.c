@@ -149,3 +149,58 @@ srgan_convolution_pack (SrganConvolution *convolution, guint in_channels,
                      kx];
   return TRUE;
 }
+
+/* G w G^T of Lavin and Gray, in double precision: the weights are transformed
+ * once, so that only rounding to float is lost. */
+static void
+transform_weight (gdouble u[36], const gfloat *weight)
+{
+  static const gdouble g[6][3] = {
+      {1. / 4, 0, 0},
+      {-1. / 6, -1. / 6, -1. / 6},
+      {-1. / 6, 1. / 6, -1. / 6},
+      {1. / 24, 1. / 12, 1. / 6},
+      {1. / 24, -1. / 12, 1. / 6},
+      {0, 0, 1},
+  };
+  guint y, x, ky, kx;
+
+  for (y = 0; y < 6; y++)
+    for (x = 0; x < 6; x++) {
+      gdouble sum = 0;
+
+      for (ky = 0; ky < 3; ky++)
+        for (kx = 0; kx < 3; kx++)
+          sum += g[y][ky] * g[x][kx] * weight[ky * 3 + kx];
+      u[y * 6 + x] = sum;
+    }
+}
+
+gboolean
+srgan_convolution_pack_winograd (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint out_stride,
+    const gfloat *weight, const gfloat *bias, const gfloat *slope, guint lanes,
+    gsize scratch)
+{
+  gsize n_outputs = ((gsize) out_channels + lanes - 1) / lanes * lanes;
+  gsize n_weight, o, i, position;
+
+  memset (convolution, 0, sizeof *convolution);
+  if (!g_size_checked_mul (&n_weight, n_outputs, in_channels) ||
+      !g_size_checked_mul (&n_weight, n_weight, 36) ||
+      !srgan_convolution_alloc (convolution, in_channels, in_stride,
+          out_channels, out_stride, 3, 3, n_weight, n_outputs, bias, slope))
+    return FALSE;
+  convolution->scratch = scratch;
+  for (o = 0; o < out_channels; o++)
+    for (i = 0; i < in_channels; i++) {
+      gdouble u[36];
+
+      transform_weight (u, weight + (o * in_channels + i) * 9);
+      for (position = 0; position < 36; position++)
+        convolution
+            ->weight[(((o / lanes) * 36 + position) * in_channels + i) * lanes +
+                     o % lanes] = (gfloat) u[position];
+    }
+  return TRUE;
+}

@@ -41,8 +41,10 @@ typedef struct {
   gfloat *weight; /* in the kernel set's own order */
   gfloat *bias;   /* in the kernel set's own order */
   gfloat *slope;
-  gsize bytes;  /* of the three, together */
-  gint variant; /* the kernel set's own */
+  gsize bytes;   /* of the three, together */
+  gint variant;  /* the kernel set's own */
+  gsize scratch; /* floats that convolve_winograd() works in; 0: packed for
+                    convolve_row() */
 } SrganConvolution;
 
 /* Interpolation by a whole factor, one direction: output i * factor + p is the
@@ -75,6 +77,22 @@ typedef struct {
    * @width + kernel_width - 1 pixels from there. */
   void (*convolve_row) (const SrganConvolution *convolution,
       const gfloat *const *rows, gfloat *output, guint width);
+
+  /* As pack_convolution, for convolve_winograd: 3x3, and both strides multiples
+   * of the lanes, which more than 8 channels make them. */
+  gboolean (*pack_winograd) (SrganConvolution *convolution, guint in_channels,
+      guint in_stride, guint out_channels, const gfloat *weight,
+      const gfloat *bias, const gfloat *slope);
+
+  /* Four output rows of 4 @n_tiles pixels: tiles of 4x4 by Winograd's
+   * F(4x4, 3x3). rows[ky], ky < 6, point at the input pixel that is one up and
+   * one left of the first output pixel, and hold 4 @n_tiles + 2 pixels. What a
+   * pixel comes to depends on where it lies in its tile, by rounding, but not
+   * on the tiles beside it. @scratch holds convolution->scratch floats,
+   * aligned to SRGAN_ALIGNMENT. */
+  void (*convolve_winograd) (const SrganConvolution *convolution,
+      const gfloat *const *rows, gfloat *const *output, guint n_tiles,
+      gfloat *scratch);
 
   /* output[i] = a[i] + b[i]; output may be a or b. */
   void (*add_row) (gfloat *output, const gfloat *a, const gfloat *b, guint n);

@@ -537,6 +537,199 @@ check_convolve_nan (const SrganKernels *kernels, guint effort)
   }
 }
 
+/* ---- convolve_winograd ---- */
+
+/* The transforms of Lavin and Gray's F(4x4, 3x3), in the order that winograd.h
+ * describes, of values @stride apart. */
+static void
+transform_in_order (gfloat *d, guint stride, gboolean is_output)
+{
+  gfloat v[6];
+  guint i;
+
+  for (i = 0; i < 6; i++)
+    v[i] = d[i * stride];
+  if (is_output) {
+    gfloat p = v[1] + v[2], q = v[1] - v[2], r = v[3] + v[4], t = v[3] - v[4];
+
+    d[0] = (v[0] + p) + r;
+    d[stride] = fmaf (2, t, q);
+    d[2 * stride] = fmaf (4, r, p);
+    d[3 * stride] = fmaf (8, t, q) + v[5];
+  } else {
+    gfloat a = fmaf (-4, v[2], v[4]), b = fmaf (-4, v[1], v[3]);
+    gfloat c = v[4] - v[2], e = v[3] - v[1];
+
+    d[0] = fmaf (4, v[0], fmaf (-5, v[2], v[4]));
+    d[stride] = a + b;
+    d[2 * stride] = a - b;
+    d[3 * stride] = fmaf (2, e, c);
+    d[4 * stride] = fmaf (-2, e, c);
+    d[5 * stride] = fmaf (4, v[1], fmaf (-5, v[3], v[5]));
+  }
+}
+
+/* Output channel @o of tile @t, from weights that kernels.c transformed, which
+ * the comparison with plain sums below checks. */
+static void
+tile_in_order (gfloat m[36], const SrganConvolution *convolution,
+    gfloat *const *rows, guint lanes, guint o, guint t)
+{
+  guint in_channels = convolution->in_channels, i, x, y;
+  const gfloat *weight =
+      convolution->weight + (o / lanes) * 36 * in_channels * lanes + o % lanes;
+
+  memset (m, 0, 36 * sizeof (gfloat));
+  for (i = 0; i < in_channels; i++) {
+    gfloat d[36];
+
+    for (y = 0; y < 6; y++)
+      for (x = 0; x < 6; x++)
+        d[y * 6 + x] = rows[y][(4 * t + x) * convolution->in_stride + i];
+    for (x = 0; x < 6; x++)
+      transform_in_order (d + x, 6, FALSE);
+    for (y = 0; y < 6; y++)
+      transform_in_order (d + 6 * y, 1, FALSE);
+    for (x = 0; x < 36; x++)
+      m[x] = fmaf (d[x], weight[(x * in_channels + i) * lanes], m[x]);
+  }
+  for (x = 0; x < 6; x++)
+    transform_in_order (m + x, 6, TRUE);
+  for (y = 0; y < 4; y++)
+    transform_in_order (m + 6 * y, 1, TRUE);
+}
+
+/* The transforms enlarge what they round before they make it smaller again:
+ * their result may be off by so many times what a plain sum's may be, in
+ * epsilons of the sum of the weights' magnitudes times the largest input.
+ * Random cases reach 9. */
+#define WINOGRAD_GROWTH 20
+
+static void
+check_tiles (const SrganKernels *kernels, guint in_channels, guint out_channels,
+    guint n_tiles, Values values)
+{
+  Shape s = {.in_channels = in_channels,
+      .in_stride = kernels->get_channel_stride (in_channels),
+      .out_channels = out_channels,
+      .kernel_width = 3,
+      .kernel_height = 6, /* rows of input */
+      .width = 4 * n_tiles,
+      .values = values,
+      .has_bias = draw () & 1,
+      .has_slope = draw () & 1};
+  SrganConvolution convolution;
+  Problem problem;
+  gfloat *output[4], *piece[4], *scratch;
+  gfloat largest = 0;
+  gsize stride, n;
+  guint x, y, o, i, ky, kx, first;
+
+  begin_shape (kernels, &s);
+  make_problem (&problem, &s);
+  if (!kernels->pack_winograd (&convolution, in_channels, s.in_stride,
+          out_channels, problem.weight, problem.bias, problem.slope))
+    fail ("not packed");
+  if (convolution.scratch == 0 || convolution.bytes == 0)
+    fail ("packed as something else");
+  s.kernel_height = 3;
+  stride = convolution.out_stride;
+  n = s.width * stride;
+  for (y = 0; y < 4; y++)
+    output[y] = take_floats (n);
+  scratch = take_floats (convolution.scratch + 16);
+  scratch = (gfloat *) (((gsize) scratch + 63) / 64 * 64);
+  kernels->convolve_winograd (&convolution,
+      (const gfloat *const *) problem.rows, output, n_tiles, scratch);
+
+  for (y = 0; y < 6; y++)
+    for (x = 0; x < (s.width + 2) * s.in_stride; x++)
+      largest = MAX (largest, fabsf (problem.rows[y][x]));
+  for (o = 0; o < out_channels; o++) {
+    gdouble bias = problem.bias ? problem.bias[o] : 0;
+    gdouble slope = problem.slope ? problem.slope[o] : 1;
+    gdouble weights = 0;
+
+    for (i = 0; i < in_channels * 9; i++)
+      weights += fabs (problem.weight[o * in_channels * 9 + i]);
+    for (y = 0; y < 4; y++)
+      for (x = 0; x < s.width; x++) {
+        gdouble sum = bias;
+
+        for (ky = 0; ky < 3; ky++)
+          for (i = 0; i < in_channels; i++)
+            for (kx = 0; kx < 3; kx++)
+              sum += (gdouble) get_weight (&problem, &s, o, i, ky, kx) *
+                     problem.rows[y + ky][(x + kx) * s.in_stride + i];
+        compare (output[y][x * stride + o], sum > 0 ? sum : slope * sum,
+            WINOGRAD_GROWTH * FLT_EPSILON * weights * largest +
+                FLT_EPSILON * fabs (bias) + 1e-43,
+            "output", x, o);
+      }
+    if (is_fused (kernels))
+      for (i = 0; i < n_tiles; i++) {
+        gfloat m[36];
+
+        tile_in_order (m, &convolution, problem.rows, kernels->lanes, o, i);
+        for (y = 0; y < 4; y++)
+          for (x = 0; x < 4; x++) {
+            gfloat sum = m[y * 6 + x] + (gfloat) bias;
+            gfloat got = output[y][(4 * i + x) * stride + o];
+
+            sum = sum > 0 ? sum : (gfloat) slope * sum;
+            if (got != sum)
+              fail ("tile %u, pixel %u, %u, channel %u: %.9g, in order %.9g", i,
+                  x, y, o, got, sum);
+          }
+      }
+  }
+  for (o = out_channels; o < stride; o++)
+    for (y = 0; y < 4; y++)
+      for (x = 0; x < s.width; x++)
+        if (output[y][x * stride + o] != 0)
+          fail ("padding channel %u: %g", o, output[y][x * stride + o]);
+
+  /* In pieces: the same bits, and nothing around them. */
+  for (y = 0; y < 4; y++)
+    piece[y] = take_floats (n + 2 * stride);
+  for (first = 0; first < n_tiles;) {
+    guint part = draw_range (1, n_tiles - first);
+    const gfloat *rows[6];
+    gfloat *pixels[4];
+
+    for (y = 0; y < 6; y++)
+      rows[y] = problem.rows[y] + (gsize) 4 * first * s.in_stride;
+    for (y = 0; y < 4; y++) {
+      memset (piece[y], PATTERN, (n + 2 * stride) * sizeof (gfloat));
+      pixels[y] = piece[y] + stride;
+    }
+    kernels->convolve_winograd (&convolution, rows, pixels, part, scratch);
+    for (y = 0; y < 4; y++) {
+      compare_bits (pixels[y], output[y] + 4 * first * stride,
+          4 * part * stride, "a piece");
+      if (!is_pattern (piece[y], stride * sizeof (gfloat)) ||
+          !is_pattern (pixels[y] + 4 * part * stride, stride * sizeof (gfloat)))
+        fail ("a piece of %u tiles from %u on writes beside it", part, first);
+    }
+    first += part;
+  }
+  srgan_convolution_clear (&convolution);
+}
+
+static void
+check_winograd (const SrganKernels *kernels, guint effort)
+{
+  static const guint channels[][2] = {
+      {16, 16}, {12, 12}, {13, 31}, {24, 40}, {32, 32}, {64, 16}};
+  static const guint tiles[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 19};
+  guint i, j;
+
+  for (i = 0; i < G_N_ELEMENTS (channels); i++)
+    for (j = 0; j < G_N_ELEMENTS (tiles); j++)
+      check_tiles (kernels, channels[i][0], channels[i][1], tiles[j],
+          j % 5 == 4 ? VALUES_ZERO : VALUES_UNIT);
+}
+
 /* ---- Rows ---- */
 
 static guint
@@ -1064,6 +1257,7 @@ static const struct {
     {"convolve_row/widths", check_convolve_widths},
     {"convolve_row/shapes", check_convolve_shapes},
     {"convolve_row/nan", check_convolve_nan},
+    {"convolve_winograd", check_winograd},
     {"add_row", check_add},
     {"activate_row", check_activate},
     {"shuffle_row", check_shuffle},

@@ -134,6 +134,9 @@ test_too_large (void)
     g_assert_false ((*list)->pack_convolution (
         &convolution, 1u << 31, 1u << 31, 1u << 31, 9, 9, NULL, NULL, NULL));
     g_assert_null (convolution.weight);
+    g_assert_false ((*list)->pack_winograd (
+        &convolution, 1u << 31, 1u << 31, 1u << 31, NULL, NULL, NULL));
+    g_assert_null (convolution.weight);
   }
 }
 
