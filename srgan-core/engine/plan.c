@@ -12,16 +12,14 @@
 
 #include "base/memory.h"
 
-/* Rows below which a band is not worth its overlap with its neighbours, in
- * multiples of the network's reach. */
-#define BAND_REACHES 8
-/* Bands a thread: a late thread then holds up the others for half its share. */
-#define BANDS_PER_THREAD 2
-#define MIN_TILE_WIDTH 64
 /* Tiles start on its multiples: a whole block of any stage, an even pixel. */
 #define TILE_STEP 4
-/* Columns of overlap are computed twice: no narrower than this many reaches. */
-#define TILE_REACHES 16
+/* Waking a thread and going through a tile's motions, in pixels' time. */
+#define TILE_COST 500
+/* Of the last tile of each thread, what others wait for it on average. */
+#define UNEVENNESS .1
+/* Tiles a thread at most. */
+#define TILES_PER_THREAD 4
 
 static gboolean
 check_layout (const SrganLayout *layout, GError **error)
@@ -190,43 +188,67 @@ get_column_bytes (SrganPlan *plan, SrganTile *tile)
   return MAX (bytes, 1);
 }
 
-/* Cuts the frame: columns that let all rings fit half of the second-level
- * cache, then bands for the threads. Tiles start on whole blocks and where
- * subsampled chroma has a sample. */
+/* Pixels' time until the last thread is done with its last tile. Half of a
+ * tile's overlap with its neighbours, on average over the layers, is computed
+ * on each of its sides. */
+static gdouble
+get_cost (const SrganPlan *plan, gint width, gint height, gint reach)
+{
+  gint columns = divide_up (plan->width, width);
+  gint bands = divide_up (plan->height, height);
+  gint rounds = divide_up (columns * bands, (gint) plan->settings.n_threads);
+  gdouble tile = (width + (columns > 1 ? reach : 0)) *
+                     (gdouble) (height + (bands > 1 ? reach : 0)) +
+                 TILE_COST;
+
+  return tile * (rounds + (plan->settings.n_threads > 1 ? UNEVENNESS : 0));
+}
+
+/* Cuts the frame into columns whose rings, all together, take no more than
+ * twice the second-level cache (most of a ring is read again before that much
+ * has been written), and further for the threads, so that they are done
+ * soonest. */
 static void
 choose_tiles (SrganPlan *plan, SrganTile *tile)
 {
   const SrganPlanSettings *settings = &plan->settings;
   const gint step_x = 1 << settings->layout.chroma_width_shift;
   const gint step_y = 1 << settings->layout.chroma_height_shift;
-  gsize fitting;
-  gint columns, rows, bands, width, reach;
+  const gint most = TILES_PER_THREAD * (gint) settings->n_threads;
+  gint widest, columns, first, bands, reach;
+  gdouble best = G_MAXDOUBLE;
 
   /* A tile that ends inside the frame shows how far the network reaches. */
   plan->tile_width = align_up (divide_up (plan->width, 2), TILE_STEP);
   plan->tile_height = align_up (divide_up (plan->height, 2), TILE_STEP);
   plan->n_tiles_x = plan->n_tiles_y = 1;
   reach = MAX (get_reach (tile), 1);
+  widest =
+      (gint) MIN (2 * srgan_cpu_get_l2_size () / get_column_bytes (plan, tile),
+          SRGAN_MAX_SIZE);
+  /* Narrower than that, tiles would be overlap above all. */
+  widest = MAX (widest, 8 * reach);
 
-  fitting = srgan_cpu_get_l2_size () / 2 / get_column_bytes (plan, tile);
-  width = (gint) MIN (fitting, SRGAN_MAX_SIZE);
-  width = MAX (width, MAX (MIN_TILE_WIDTH, TILE_REACHES * reach));
-  columns = divide_up (plan->width, width);
-  plan->tile_width = align_up (divide_up (plan->width, columns), TILE_STEP);
+  first = divide_up (plan->width, widest);
+  for (columns = first; columns < first + most; columns++)
+    for (bands = 1; bands <= most; bands++) {
+      gint width = align_up (divide_up (plan->width, columns), TILE_STEP);
+      gint height = align_up (divide_up (plan->height, bands), TILE_STEP);
+      gdouble cost = get_cost (plan, width, height, reach);
+
+      if (cost < best) {
+        best = cost;
+        plan->tile_width = width;
+        plan->tile_height = height;
+      }
+    }
   if (settings->tile_width)
     plan->tile_width =
         align_up ((gint) MIN (settings->tile_width, SRGAN_MAX_SIZE), step_x);
-  plan->n_tiles_x = (guint) divide_up (plan->width, plan->tile_width);
-
-  bands = divide_up (
-      BANDS_PER_THREAD * (gint) settings->n_threads, (gint) plan->n_tiles_x);
-  if (settings->n_threads == 1)
-    bands = 1;
-  rows = MAX (divide_up (plan->height, bands), BAND_REACHES * reach);
-  plan->tile_height = align_up (MIN (rows, plan->height), TILE_STEP);
   if (settings->tile_height)
     plan->tile_height =
         align_up ((gint) MIN (settings->tile_height, SRGAN_MAX_SIZE), step_y);
+  plan->n_tiles_x = (guint) divide_up (plan->width, plan->tile_width);
   plan->n_tiles_y = (guint) divide_up (plan->height, plan->tile_height);
 }
 
