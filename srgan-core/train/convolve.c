@@ -1,4 +1,4 @@
-/* train: convolution and its derivatives, by im2col and OpenBLAS.
+/* train: convolution and its derivative by the weight, by im2col and OpenBLAS.
  *
  * A band of rows is taken as one run of pixels, the border pixels between its
  * rows included: then the band is one matrix product, whatever the width. What
@@ -108,7 +108,7 @@ clear_gaps (const SrganMap *map, guint y, guint rows)
 
 void
 srgan_convolve (const SrganMap *input, const gfloat *weight, guint kernel,
-    gboolean accumulate, const SrganMap *output, gfloat *scratch)
+    const SrganMap *output, gfloat *scratch)
 {
   guint step = band_rows (input, kernel);
   gint length = (gint) (kernel * kernel * input->channels);
@@ -120,23 +120,10 @@ srgan_convolve (const SrganMap *input, const gfloat *weight, guint kernel,
 
     lay_out (input, y, n, kernel, scratch);
     cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (gint) n, out, length,
-        1, scratch, length, weight, length, accumulate,
-        srgan_map_row (output, y), (gint) output->stride);
+        1, scratch, length, weight, length, 0, srgan_map_row (output, y),
+        (gint) output->stride);
     clear_gaps (output, y, rows);
   }
-}
-
-void
-srgan_convolve_turn_weight (const gfloat *weight, guint in_channels,
-    guint out_channels, guint kernel, gfloat *turned)
-{
-  guint taps = kernel * kernel;
-
-  for (guint o = 0; o < out_channels; o++)
-    for (guint t = 0; t < taps; t++)
-      for (guint i = 0; i < in_channels; i++)
-        turned[((gsize) i * taps + taps - 1 - t) * out_channels + o] =
-            weight[((gsize) o * taps + t) * in_channels + i];
 }
 
 void

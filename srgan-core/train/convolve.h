@@ -1,4 +1,4 @@
-/* train: convolution and its derivatives, by im2col and OpenBLAS.
+/* train: convolution and its derivative by the weight, by im2col and OpenBLAS.
  *
  * A map is [row][pixel][channel], float32, with `border` pixels of zeros
  * around it, which stand for zero padding: each function reads them and
@@ -52,17 +52,12 @@ SRGAN_API
 gsize srgan_convolve_get_scratch (const SrganMap *map, guint kernel);
 
 /* output = convolution of @input with @weight [out][k][k][in], k odd and
- * k / 2 <= border; @accumulate: added to what @output holds. The two maps have
- * one size and border. */
+ * k / 2 <= border; the two maps have one size and border. Training runs
+ * convolutions on the engine's kernels; this is what tests compare them with.
+ */
 SRGAN_API
 void srgan_convolve (const SrganMap *input, const gfloat *weight, guint kernel,
-    gboolean accumulate, const SrganMap *output, gfloat *scratch);
-
-/* The weight with which srgan_convolve() carries a gradient back from output
- * to input: flipped, in and out exchanged. */
-SRGAN_API
-void srgan_convolve_turn_weight (const gfloat *weight, guint in_channels,
-    guint out_channels, guint kernel, gfloat *turned);
+    const SrganMap *output, gfloat *scratch);
 
 /* Adds the derivative by the weight to @weight_gradient, from the input and
  * the derivative by the output. */

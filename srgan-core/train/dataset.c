@@ -17,7 +17,8 @@
  * is a hundredth. */
 #define BLUR_RADIUS 4
 
-/* Validation sees so many output pixels a side of each picture. */
+/* Validation sees so many output pixels a side of each picture, or what the
+ * smallest has. */
 #define VALIDATION_SIDE 192
 
 /* Streams of random numbers that no training step uses. */
@@ -43,10 +44,11 @@ plane_clear (gpointer plane)
   g_free (((Plane *) plane)->luma);
 }
 
-/* Whether a picture is held back: by a hash of its name without the _NUMBER
- * that tells crops of one source apart, so that no source is on both sides. */
-static gboolean
-is_held_back (const gchar *path, gdouble share)
+/* A number, 0 .. 1, that says whether a picture is held back: a hash of its
+ * name without the _NUMBER that tells crops of one source apart, so that no
+ * source is on both sides. */
+static gdouble
+draw_lot (const gchar *path)
 {
   g_autofree gchar *stem = g_path_get_basename (path);
   gchar *end = strrchr (stem, '.');
@@ -66,7 +68,7 @@ is_held_back (const gchar *path, gdouble share)
   for (const gchar *c = stem; c < end; c++)
     hash = (hash ^ (guint8) *c) * G_GUINT64_CONSTANT (0x100000001b3);
   random = srgan_random_init (hash, 0, 0);
-  return srgan_random_unit (&random) < share;
+  return srgan_random_unit (&random);
 }
 
 static gboolean
@@ -102,6 +104,8 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   g_autoptr (SrganDataset) dataset = NULL;
   g_autoptr (GPtrArray) paths = NULL;
   guint smallest = recipe->patch * recipe->scale;
+  gdouble held_back_below = recipe->held_back;
+  gdouble lowest = 1;
 
   paths = srgan_picture_list (recipe->folder, TRUE, error);
   if (paths == NULL)
@@ -116,9 +120,14 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   dataset->validation_patch =
       MAX (VALIDATION_SIDE / recipe->scale, recipe->patch);
 
+  /* of a few pictures one at least is held back */
+  for (guint i = 0; i < paths->len; i++)
+    lowest = MIN (lowest, draw_lot (paths->pdata[i]));
+  held_back_below = MAX (held_back_below, lowest + 1e-9);
+
   for (guint i = 0; i < paths->len; i++) {
     const gchar *path = paths->pdata[i];
-    gboolean held_back = is_held_back (path, recipe->held_back);
+    gboolean held_back = draw_lot (path) < held_back_below;
     GError *cause = NULL;
     Plane plane;
 
@@ -129,9 +138,10 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
     }
     if (held_back && dataset->validation->len >= recipe->validation_pictures)
       continue;
-    if (read_plane (path,
-            held_back ? dataset->validation_patch * recipe->scale : smallest,
-            &plane, &cause)) {
+    if (read_plane (path, smallest, &plane, &cause)) {
+      if (held_back)
+        dataset->validation_patch = MIN (dataset->validation_patch,
+            MIN (plane.width, plane.height) / recipe->scale);
       g_array_append_val (
           held_back ? dataset->validation : dataset->training, plane);
     } else {
@@ -149,16 +159,16 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   if (dataset->training->len == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "no picture of %s can be trained on: %u of %u could not be read or "
-        "are smaller than %ux%u (data.patch x network.scale)",
-        recipe->folder, dataset->n_left_out, paths->len, smallest, smallest);
+        "are smaller than %ux%u (data.patch x network.scale), %u are held back",
+        recipe->folder, dataset->n_left_out, paths->len, smallest, smallest,
+        dataset->validation->len);
     return NULL;
   }
   if (dataset->validation->len == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "no picture of %s is held back to choose the weights by: "
-        "raise data.held-back, or add pictures of %ux%u or larger",
-        recipe->folder, dataset->validation_patch * recipe->scale,
-        dataset->validation_patch * recipe->scale);
+        "no picture of %s is left to choose the weights by: those held back "
+        "could not be read or are smaller than %ux%u; raise data.held-back",
+        recipe->folder, smallest, smallest);
     return NULL;
   }
   return g_steal_pointer (&dataset);

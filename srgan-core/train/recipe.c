@@ -53,9 +53,6 @@ static const Setting settings[] = {
         activations, "prelu", "after each convolution but the last"},
     {"network", "skip", VALUE_CHOICE, FIELD (skip), 0, 0, skips, "nearest",
         "how the input is enlarged that the network corrects"},
-    {"network", "ecb", VALUE_BOOLEAN, FIELD (ecb), 0, 0, NULL, "false",
-        "train each 3x3 convolution as an edge-oriented block (Zhang 2021), "
-        "folded before every pass"},
     {"network", "start", VALUE_TEXT, FIELD (start), 0, 0, NULL, "",
         "a model file to begin from: layers of equal shape are taken over"},
 
@@ -85,7 +82,8 @@ static const Setting settings[] = {
         "the two"},
     {"data", "reduction-filter", VALUE_CHOICES, FIELD (reduction_filter), 0, 0,
         filters, "bilinear;box;bicubic", "one of these for each patch"},
-    {"data", "held-back", VALUE_NUMBER, FIELD (held_back), 0, 0.9, NULL, "0.04",
+    {"data", "held-back", VALUE_NUMBER, FIELD (held_back), 0.001, 0.9, NULL,
+        "0.04",
         "share of the pictures kept for validation, chosen by name: "
         "crops NAME_0, NAME_1 ... of one picture stay together"},
     {"data", "validation-pictures", VALUE_COUNT, FIELD (validation_pictures), 1,
@@ -289,7 +287,7 @@ srgan_recipe_free (SrganRecipe *recipe)
   g_free (recipe);
 }
 
-/* The key of the group (of all groups if NULL) most like @key. */
+/* The keys of a group, for an error. */
 static gchar *
 list_keys (const gchar *group)
 {

@@ -38,7 +38,6 @@ struct _SrganRecipe {
   guint layers;
   guint activation;
   guint skip;
-  gboolean ecb;
   gchar *start;
   /* [data] */
   gchar *folder;
