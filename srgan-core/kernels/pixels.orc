@@ -16,8 +16,8 @@ mulf value, value, scale
 addf output, value, offset
 
 
-# NaN is not equal to itself: the mask makes it 0, whatever maxf does with it.
-# Conversion truncates, hence 0.5 (0x3f000000); 255 is 0x437f0000.
+# NaN is not equal to itself: the mask makes it 0. Conversion truncates, hence
+# 0.5 (0x3f000000), and saturates, as the two narrowings do: that is the clamp.
 .function srgan_pixels_store
 .dest 1 output guint8
 .source 4 input float
@@ -31,9 +31,7 @@ mulf value, input, scale
 addf value, value, offset
 cmpeqf number, value, value
 andl value, value, number
-maxf value, value, 0x00000000
-minf value, value, 0x437f0000
 addf value, value, 0x3f000000
 convfl value, value
-convlw word, value
-convwb output, word
+convssslw word, value
+convsuswb output, word
