@@ -423,9 +423,10 @@ watch_frame_out (GstPad *pad, GstPadProbeInfo *probe, gpointer data)
 
   if (probe->type & GST_PAD_PROBE_TYPE_BUFFER) {
     GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (probe);
+    gboolean first;
 
     g_mutex_lock (&self->lock);
-    self->progress.n_frames++;
+    first = self->progress.n_frames++ == 0;
     if (GST_BUFFER_PTS_IS_VALID (buffer))
       self->progress.time = GST_BUFFER_PTS (buffer) - self->first_time;
     if (is_to_keep (self, self->after, GST_BUFFER_PTS (buffer))) {
@@ -433,6 +434,10 @@ watch_frame_out (GstPad *pad, GstPadProbeInfo *probe, gpointer data)
       self->after = sample_of (pad, buffer);
     }
     g_mutex_unlock (&self->lock);
+    if (first)
+      gst_element_post_message (self->pipeline,
+          gst_message_new_application (GST_OBJECT (self->pipeline),
+              gst_structure_new_empty ("started")));
   } else if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (probe)) ==
              GST_EVENT_CAPS) {
     GstCaps *caps;

@@ -54,7 +54,8 @@ typedef struct _Conversion Conversion;
  * @output: path of the file to write
  *
  * Builds the pipeline. It posts application messages named "note" (field
- * "text") about whatever does not pass as it was: each once.
+ * "text") about whatever does not pass as it was, each once, and one named
+ * "started" with the first upscaled frame.
  *
  * Returns: (transfer full): a pipeline yet to be started, or %NULL with @error
  *   naming the element or setting that is at fault

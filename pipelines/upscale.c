@@ -119,23 +119,23 @@ print_progress (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-/* What the element says of itself, as far as it does. */
+/* What the element made of the settings. */
 static void
-print_network (Conversion *conversion)
+print_network (Run *run)
 {
-  GstElement *upscaler = conversion_get_upscaler (conversion);
-  GstStructure *stats = NULL;
-  const gchar *model, *kernels;
+  g_autoptr (GstStructure) stats = NULL;
+  guint n_threads = 0;
+  guint64 workspace = 0;
 
-  g_object_get (upscaler, "stats", &stats, NULL);
-  if (!stats)
-    return;
-  model = gst_structure_get_string (stats, "model");
-  kernels = gst_structure_get_string (stats, "kernels");
-  if (model)
-    g_print ("network  %s%s%s%s\n", model, kernels ? " (" : "",
-        kernels ? kernels : "", kernels ? ")" : "");
-  gst_structure_free (stats);
+  g_object_get (
+      conversion_get_upscaler (run->conversion), "stats", &stats, NULL);
+  gst_structure_get (stats, "threads", G_TYPE_UINT, &n_threads,
+      "workspace-bytes", G_TYPE_UINT64, &workspace, NULL);
+  clear_line (run);
+  g_print ("network  %s on %s kernels, %u thread%s, %.1f MiB of workspace\n",
+      gst_structure_get_string (stats, "model"),
+      gst_structure_get_string (stats, "kernels"), n_threads,
+      n_threads == 1 ? "" : "s", workspace / 1048576.0);
 }
 
 /* --- Running ----------------------------------------------------------- */
@@ -173,6 +173,8 @@ bus_message (GstBus *bus, GstMessage *message, gpointer data)
     if (gst_structure_has_name (note, "note")) {
       clear_line (run);
       g_print ("note     %s\n", gst_structure_get_string (note, "text"));
+    } else if (gst_structure_has_name (note, "started")) {
+      print_network (run);
     }
     break;
   }
@@ -241,7 +243,6 @@ print_speed (Run *run)
   ConversionProgress progress;
   gdouble seconds;
 
-  print_network (run->conversion);
   conversion_get_progress (run->conversion, &progress);
   seconds = (g_get_monotonic_time () - progress.started_at) / 1e6;
   if (progress.n_frames == 1) {
@@ -550,7 +551,7 @@ main (int argc, char **argv)
   if (!g_option_context_parse (options, &argc, &argv, &error) ||
       (!version && argc != 3) || !parse_region (region_text, &region, &error) ||
       !check_range ("scale", settings.scale, 0, 4, &error) ||
-      !check_range ("threads", settings.n_threads, 0, 1024, &error) ||
+      !check_range ("threads", settings.n_threads, 0, 256, &error) ||
       !check_range ("crf", settings.crf, 0, 51, &error) ||
       !check_range ("jpeg-quality", settings.jpeg_quality, 1, 100, &error)) {
     g_printerr ("srgan-upscale: %s; see --help\n",
