@@ -305,6 +305,9 @@ note_decoded (Conversion *self, const GstVideoInfo *info)
   if (depth > 8)
     note (self, "depth", "%u-bit video (%s) is upscaled in 8 bits", depth,
         gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (info)));
+  if (GST_VIDEO_INFO_IS_INTERLACED (info))
+    note (self, "interlaced",
+        "interlaced: every field becomes a frame (deinterlace)");
   if (info->colorimetry.transfer == GST_VIDEO_TRANSFER_SMPTE2084 ||
       info->colorimetry.transfer == GST_VIDEO_TRANSFER_ARIB_STD_B67)
     note (self, "hdr", "HDR is kept as it is signalled, not tone mapped");
@@ -503,8 +506,8 @@ set_encoder (
 
 /* From the decoder to the file or muxer. */
 static gboolean
-build_video (Conversion *self, const ConversionSettings *settings,
-    gboolean interlaced, GError **error)
+build_video (
+    Conversion *self, const ConversionSettings *settings, GError **error)
 {
   GstElement *first, *last, *turn, *queue, *tail, *convert, *encoder;
   GstElement *encoded_caps;
@@ -521,15 +524,15 @@ build_video (Conversion *self, const ConversionSettings *settings,
   gst_util_set_object_arg (G_OBJECT (turn), "video-direction", "auto");
   gst_element_link (convert, self->eight_bits);
   last = self->eight_bits;
-  if (interlaced) {
+  if (film) {
+    /* In films of mixed sorts the frames themselves say which they are; it
+     * lets progressive ones pass. */
     GstElement *deinterlace = add (self, "deinterlace", error);
 
     if (!deinterlace)
       return FALSE;
     gst_element_link (last, deinterlace);
     last = deinterlace;
-    note (self, "interlaced",
-        "interlaced: every field becomes a frame (deinterlace)");
   }
   gst_element_link (last, turn);
 
@@ -765,11 +768,7 @@ conversion_new (const gchar *input, GstDiscovererInfo *info,
 {
   g_autoptr (Conversion) self = g_new0 (Conversion, 1);
   GstElement *source, *parser;
-  GList *videos = gst_discoverer_info_get_video_streams (info);
-  gboolean interlaced =
-      videos && gst_discoverer_video_info_is_interlaced (videos->data);
 
-  gst_discoverer_stream_info_list_free (videos);
   g_mutex_init (&self->lock);
   self->pipeline = gst_pipeline_new ("srgan-upscale");
   self->format = format;
@@ -807,7 +806,7 @@ conversion_new (const gchar *input, GstDiscovererInfo *info,
           self->muxer, "faststart", TRUE, "faststart-file", beside, NULL);
     }
   }
-  if (!build_video (self, settings, interlaced, error))
+  if (!build_video (self, settings, error))
     return NULL;
   return g_steal_pointer (&self);
 }
