@@ -8,8 +8,11 @@
  */
 #include <srgan/srgan-train.h>
 
+#include <errno.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/workers.h"
@@ -262,6 +265,25 @@ make_states (Run *run, GError **error)
   return TRUE;
 }
 
+/* Whether a file can be made where @path says: known at once, and not when
+ * there is something to lose. */
+static gboolean
+check_writable (const gchar *path, const gchar *setting, GError **error)
+{
+  g_autofree gchar *folder = g_path_get_dirname (path);
+
+  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+        "%s: %s is a folder; name a file", setting, path);
+  else if (g_access (folder, W_OK | X_OK) != 0)
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+        "%s: cannot write to the folder %s: %s", setting, folder,
+        g_strerror (errno));
+  else
+    return TRUE;
+  return FALSE;
+}
+
 /* --- Steps ------------------------------------------------------------- */
 
 static void
@@ -449,7 +471,9 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
   run.checkpoint_path = recipe->checkpoint[0] != '\0'
                             ? g_strdup (recipe->checkpoint)
                             : g_strconcat (run.output, ".ckpt", NULL);
-  if (!make_graph (&run, error) || !continue_checkpoint (&run, error))
+  if (!check_writable (run.output, "output.file", error) ||
+      !check_writable (run.checkpoint_path, "output.checkpoint", error) ||
+      !make_graph (&run, error) || !continue_checkpoint (&run, error))
     return FALSE;
   run.dataset = srgan_dataset_new (recipe, cancellable, tell, &run, error);
   if (run.dataset == NULL)

@@ -1,0 +1,389 @@
+/* Whole runs: they learn, continue bit for bit, do not depend on threads, and
+ * fail without loss.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <srgan/srgan-network.h>
+#include <srgan/srgan-train.h>
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+#include "pictures.h"
+
+typedef struct {
+  gchar *pictures;
+  gchar *folder; /* what a run writes */
+  SrganRecipe *recipe;
+} Fixture;
+
+static void
+set (SrganRecipe *recipe, const gchar *group, const gchar *key,
+    const gchar *value)
+{
+  GError *error = NULL;
+
+  srgan_recipe_set (recipe, group, key, value, &error);
+  g_assert_no_error (error);
+}
+
+/* Names the output and the checkpoint of the next run. */
+static void
+name_run (Fixture *fixture, const gchar *name)
+{
+  g_autofree gchar *file = g_strconcat (name, ".safetensors", NULL);
+  g_autofree gchar *output = g_build_filename (fixture->folder, file, NULL);
+  g_autofree gchar *checkpoint = g_strconcat (output, ".ckpt", NULL);
+
+  set (fixture->recipe, "output", "file", output);
+  set (fixture->recipe, "output", "checkpoint", checkpoint);
+}
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  fixture->pictures = test_folder_new (8, 96);
+  fixture->folder = test_folder_new (0, 0);
+  fixture->recipe = srgan_recipe_new ();
+  set (fixture->recipe, "network", "channels", "6");
+  set (fixture->recipe, "network", "layers", "1");
+  set (fixture->recipe, "data", "folder", fixture->pictures);
+  set (fixture->recipe, "data", "patch", "16");
+  set (fixture->recipe, "data", "held-back", "0.3");
+  set (fixture->recipe, "training", "batch", "6");
+  set (fixture->recipe, "training", "steps", "20");
+  set (fixture->recipe, "training", "warm-up", "5");
+  set (fixture->recipe, "training", "threads", "1");
+  set (fixture->recipe, "output", "licence", "MIT");
+  set (fixture->recipe, "output", "training-data", "made up");
+  name_run (fixture, "run");
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  test_folder_remove (fixture->pictures);
+  test_folder_remove (fixture->folder);
+  g_free (fixture->pictures);
+  g_free (fixture->folder);
+  srgan_recipe_free (fixture->recipe);
+}
+
+typedef struct {
+  GCancellable *cancellable;
+  guint stop_at; /* a step, or 0 */
+  guint steps;   /* reported */
+  gdouble first_psnr, last_psnr;
+  gdouble last_loss;
+  guint messages;
+} Watch;
+
+static void
+watch (const SrganTrainProgress *progress, gpointer data)
+{
+  Watch *seen = data;
+
+  if (progress->message != NULL) {
+    seen->messages++;
+    return;
+  }
+  seen->steps++;
+  seen->last_loss = progress->loss;
+  if (progress->validated) {
+    if (seen->first_psnr == 0)
+      seen->first_psnr = progress->psnr;
+    seen->last_psnr = progress->psnr;
+  }
+  if (progress->step == seen->stop_at)
+    g_cancellable_cancel (seen->cancellable);
+}
+
+static void
+run (Fixture *fixture)
+{
+  GError *error = NULL;
+
+  srgan_train (fixture->recipe, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* Stops after @step. */
+static void
+run_until (Fixture *fixture, guint step)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  Watch seen = {cancellable, step};
+
+  g_assert_false (
+      srgan_train (fixture->recipe, cancellable, watch, &seen, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED);
+}
+
+static GBytes *
+read_output (Fixture *fixture, const gchar *key)
+{
+  g_autofree gchar *path = srgan_recipe_get (fixture->recipe, "output", key);
+  gchar *contents;
+  gsize length;
+
+  g_assert_true (g_file_get_contents (path, &contents, &length, NULL));
+  return g_bytes_new_take (contents, length);
+}
+
+/* Two runs' last checkpoints: weights, means, the optimizer's state. */
+static void
+assert_same_end (GBytes *a, GBytes *b)
+{
+  static const gchar *const keys[] = {
+      "step", "best", "parameters", "average", "state"};
+  g_autoptr (GVariant) p = g_variant_ref_sink (
+      g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, a, FALSE));
+  g_autoptr (GVariant) q = g_variant_ref_sink (
+      g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, b, FALSE));
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autoptr (GVariant) x = g_variant_lookup_value (p, keys[i], NULL);
+    g_autoptr (GVariant) y = g_variant_lookup_value (q, keys[i], NULL);
+
+    g_assert_nonnull (x);
+    if (!g_variant_equal (x, y))
+      g_error ("the runs differ in '%s'", keys[i]);
+  }
+}
+
+static void
+test_learns (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *path = NULL, *recipe_text = NULL;
+  g_autoptr (SrganNetwork) network = NULL;
+  GError *error = NULL;
+  Watch seen = {0};
+  const gchar *note;
+
+  set (fixture->recipe, "training", "steps", "150");
+  set (fixture->recipe, "output", "validation-interval", "10");
+  set (fixture->recipe, "training", "average", "0.9");
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (seen.steps, ==, 150);
+  g_test_message ("PSNR %g -> %g dB", seen.first_psnr, seen.last_psnr);
+  g_assert_cmpfloat (seen.last_psnr, >, seen.first_psnr + 1);
+
+  path = srgan_recipe_get (fixture->recipe, "output", "file");
+  network = srgan_network_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (srgan_network_get_scale (network), ==, 2);
+  g_assert_cmpstr (srgan_network_get_note (network, "licence"), ==, "MIT");
+  g_assert_cmpstr (
+      srgan_network_get_note (network, "training-data"), ==, "made up");
+  g_assert_nonnull (srgan_network_get_note (network, "scores"));
+  /* the recipe is in it, and where it lay on this machine is not */
+  note = srgan_network_get_note (network, "recipe");
+  g_assert_nonnull (strstr (note, "steps=150"));
+  g_assert_null (strstr (note, fixture->pictures));
+  g_assert_null (strstr (note, fixture->folder));
+}
+
+static void
+test_resume (Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const optimizers[] = {"soap", "adam"};
+
+  set (fixture->recipe, "output", "validation-interval", "5");
+  set (fixture->recipe, "training", "clip", "2");
+  for (guint i = 0; i < G_N_ELEMENTS (optimizers); i++) {
+    g_autoptr (GBytes) straight = NULL, resumed = NULL;
+    g_autofree gchar *name = g_strconcat (optimizers[i], "-a", NULL);
+
+    set (fixture->recipe, "training", "optimizer", optimizers[i]);
+    name_run (fixture, name);
+    run (fixture);
+    straight = read_output (fixture, "checkpoint");
+
+    name[strlen (name) - 1] = 'b';
+    name_run (fixture, name);
+    run_until (fixture, 10);
+    run_until (fixture, 13);
+    run (fixture);
+    resumed = read_output (fixture, "checkpoint");
+    assert_same_end (straight, resumed);
+  }
+}
+
+static void
+test_threads (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) one = NULL;
+
+  run (fixture);
+  one = read_output (fixture, "checkpoint");
+  for (guint n = 2; n <= 5; n++) {
+    g_autofree gchar *text = g_strdup_printf ("%u", n);
+    g_autoptr (GBytes) several = NULL;
+
+    name_run (fixture, text);
+    set (fixture->recipe, "training", "threads", text);
+    set (fixture->recipe, "data", "prefetch-threads", text);
+    run (fixture);
+    several = read_output (fixture, "checkpoint");
+    assert_same_end (one, several);
+  }
+}
+
+/* Every setting that shapes a network gives one that trains. */
+static void
+test_shapes (Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const shapes[][4] = {/* scale, activation, skip, loss */
+      {"1", "relu", "none", "l1"}, {"2", "leaky-relu", "bilinear", "l2"},
+      {"3", "prelu", "bicubic", "charbonnier"}, {"4", "prelu", "nearest", "l1"},
+      {"3", "relu", "none", "l2"}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    g_autofree gchar *name = g_strdup_printf ("shape%u", i);
+
+    name_run (fixture, name);
+    set (fixture->recipe, "network", "scale", shapes[i][0]);
+    set (fixture->recipe, "network", "activation", shapes[i][1]);
+    set (fixture->recipe, "network", "skip", shapes[i][2]);
+    set (fixture->recipe, "training", "loss", shapes[i][3]);
+    set (fixture->recipe, "training", "steps", "4");
+    run (fixture);
+    g_bytes_unref (read_output (fixture, "file"));
+  }
+}
+
+/* A x2 network's body serves x3; what does not fit starts anew. */
+static void
+test_start (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *first =
+      srgan_recipe_get (fixture->recipe, "output", "file");
+  g_autoptr (GError) error = NULL;
+  Watch seen = {0};
+
+  run (fixture);
+  name_run (fixture, "second");
+  set (fixture->recipe, "network", "scale", "3");
+  set (fixture->recipe, "network", "start", first);
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+
+  name_run (fixture, "third");
+  set (fixture->recipe, "network", "channels", "5");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_clear_error (&error);
+  set (fixture->recipe, "network", "start", "/no/such.safetensors");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND);
+}
+
+static void
+test_wrong_checkpoints (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *path =
+      srgan_recipe_get (fixture->recipe, "output", "checkpoint");
+  g_autoptr (GBytes) good = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize length;
+  const gchar *contents;
+
+  run_until (fixture, 5);
+  good = read_output (fixture, "checkpoint");
+  contents = g_bytes_get_data (good, &length);
+
+  set (fixture->recipe, "training", "learning-rate", "0.5");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "training.learning-rate"));
+  g_clear_error (&error);
+  set (fixture->recipe, "training", "learning-rate", "0.003");
+
+  /* cut short anywhere: an error, and never a crash */
+  for (gsize cut = 0; cut < length; cut += 1 + length / 40) {
+    g_assert_true (g_file_set_contents (path, contents, (gssize) cut, NULL));
+    g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+    g_assert_nonnull (error);
+    g_assert_nonnull (strstr (error->message, path));
+    g_clear_error (&error);
+  }
+  g_assert_true (g_file_set_contents (path, contents, (gssize) length, NULL));
+  run (fixture);
+}
+
+/* A loss that is no number ends the run; what was good stays. */
+static void
+test_divergence (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) before = NULL, after = NULL;
+
+  set (fixture->recipe, "training", "optimizer", "adam");
+  set (fixture->recipe, "training", "loss", "l2");
+  set (fixture->recipe, "training", "learning-rate", "1");
+  set (fixture->recipe, "training", "warm-up", "0");
+  set (fixture->recipe, "training", "steps", "100000");
+  set (fixture->recipe, "network", "layers", "40");
+  set (fixture->recipe, "output", "checkpoint-interval", "1");
+  set (fixture->recipe, "output", "validation-interval", "1");
+  run_until (fixture, 1);
+  before = read_output (fixture, "checkpoint");
+  set (fixture->recipe, "output", "checkpoint-interval", "100000");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "learning-rate"));
+  after = read_output (fixture, "checkpoint");
+  g_assert_true (g_bytes_equal (before, after));
+  /* the weights written last can be read: they hold numbers */
+  {
+    g_autofree gchar *path =
+        srgan_recipe_get (fixture->recipe, "output", "file");
+    g_autoptr (SrganNetwork) network = NULL;
+
+    g_clear_error (&error);
+    network = srgan_network_load (path, &error);
+    g_assert_no_error (error);
+  }
+}
+
+/* Nowhere to write: said before the work is lost, nothing left behind. */
+static void
+test_unwritable (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  set (fixture->recipe, "output", "file", "/no/such/folder/x.safetensors");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE);
+  g_clear_error (&error);
+  name_run (fixture, "run");
+  set (fixture->recipe, "output", "checkpoint", "/no/such/folder/x.ckpt");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct {
+    const gchar *path;
+    void (*test) (Fixture *, gconstpointer);
+  } tests[] = {
+      {"/train/train/learns", test_learns},
+      {"/train/train/resume", test_resume},
+      {"/train/train/threads", test_threads},
+      {"/train/train/shapes", test_shapes},
+      {"/train/train/start", test_start},
+      {"/train/train/wrong-checkpoints", test_wrong_checkpoints},
+      {"/train/train/divergence", test_divergence},
+      {"/train/train/unwritable", test_unwritable},
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
+  return g_test_run ();
+}
