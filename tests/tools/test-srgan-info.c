@@ -152,8 +152,6 @@ test_errors (Fixture *fixture, gconstpointer data)
 {
   g_autofree gchar *broken =
       g_build_filename (fixture->folder, "broken.safetensors", NULL);
-  g_autofree gchar *dashed =
-      g_build_filename (fixture->folder, "-x.safetensors", NULL);
   const struct {
     const gchar *arguments[4];
     gint code;
