@@ -39,9 +39,10 @@
 #define DESCRIPTION "srgan.network"
 #define VERSION 1
 
-/* 4096 layers need about half of each of these. */
+/* SRGAN_MAX_LAYERS layers need less than each of these. */
 #define MAX_HEADER_BYTES (4 * 1024 * 1024)
-#define MAX_JSON_MARKS (512 * 1024)
+#define MAX_JSON_MARKS (64 * 1024)
+#define MAX_JSON_MEMBERS 4096
 /* The description nests 4 deep. */
 #define MAX_JSON_DEPTH 16
 /* A quarter of a billion weights: twice any network in the field. */
@@ -76,11 +77,14 @@ quote (const gchar *text)
 
 /* --- JSON --------------------------------------------------------------- */
 
-/* json-glib descends by recursion and takes some hundred bytes for a value
- * of one, so what it is given must be shallow and small. */
+/* json-glib descends by recursion, takes some hundred bytes for a value of one
+ * and keeps an object's members in a hash table whose function everyone knows:
+ * what it is given must be shallow, small and, since keys may be made to
+ * collide, not too wide. */
 static gboolean
 check_json (const gchar *text, gsize length, const gchar *what, GError **error)
 {
+  guint n_members[MAX_JSON_DEPTH + 1] = {0}; /* of each open bracket */
   guint depth = 0, n_marks = 0;
   gboolean in_string = FALSE;
 
@@ -107,13 +111,19 @@ check_json (const gchar *text, gsize length, const gchar *what, GError **error)
       if (++depth > MAX_JSON_DEPTH)
         return corrupt (
             error, "%s: nests more than %u brackets", what, MAX_JSON_DEPTH);
+      n_members[depth] = 0;
       break;
     case '}':
     case ']':
       depth -= depth > 0;
       break;
-    case ',':
     case ':':
+      n_marks++;
+      if (++n_members[depth] > MAX_JSON_MEMBERS)
+        return corrupt (error, "%s: has more than %u members in one object",
+            what, MAX_JSON_MEMBERS);
+      break;
+    case ',':
       n_marks++;
       break;
     case '/':

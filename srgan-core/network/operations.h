@@ -14,7 +14,7 @@
 G_BEGIN_DECLS
 
 /* Beyond these a description is taken for nonsense. */
-#define SRGAN_MAX_LAYERS 4096
+#define SRGAN_MAX_LAYERS 1024
 #define SRGAN_MAX_CHANNELS 16384
 #define SRGAN_MAX_KERNEL_SIDE 63
 #define SRGAN_MAX_MAP_SCALE 64

@@ -6,6 +6,8 @@
 #include "test-files.h"
 #include "test-networks.h"
 
+#include "network/operations.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -632,6 +634,63 @@ test_bulk (void)
   }
 }
 
+/* Keys that all have one hash: "Ab" and "BA" are the same to it. A table of
+ * them takes time with the square of its size. */
+static void
+test_colliding_keys (void)
+{
+  GString *text = g_string_new ("{");
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 65536; i++) {
+    g_string_append (text, i > 0 ? ",\"" : "\"");
+    for (guint bit = 0; bit < 16; bit++)
+      g_string_append (text, i >> bit & 1 ? "Ab" : "BA");
+    g_string_append (text, "\":0");
+  }
+  g_string_append (text, "}");
+  g_assert_null (load (text->str, NULL, 0, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_CORRUPT);
+  g_assert_nonnull (strstr (error->message, "members in one object"));
+  g_string_free (text, TRUE);
+}
+
+/* As many layers as may be, and one more. */
+static void
+test_most_layers (void)
+{
+  const gfloat weight = 1.f;
+  SrganNetwork *network = srgan_network_new ("deep", SRGAN_COLOUR_Y, 1);
+  g_autoptr (GError) error = NULL;
+  gchar name[16];
+  SrganLayer layer = {.name = name,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 1,
+      .kernel_width = 1,
+      .kernel_height = 1,
+      .padding = SRGAN_PADDING_EDGE,
+      .activation = SRGAN_ACTIVATION_PRELU,
+      .weight = &weight,
+      .bias = &weight,
+      .slope = &weight};
+
+  for (guint i = 0; i < SRGAN_MAX_LAYERS; i++) {
+    g_snprintf (name, sizeof name, "layer%u", i);
+    layer.inputs[0] = srgan_network_add_layer (network, &layer, &error);
+    g_assert_no_error (error);
+  }
+  strcpy (name, "last");
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, &error), ==, -1);
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_clear_error (&error);
+  g_assert_true (srgan_network_finish (network, &error));
+  set_up ();
+  assert_round_trip (network);
+  tear_down ();
+  srgan_network_unref (network);
+}
+
 /* Every bit of a small file turned over: an error or a network, and a network
  * that is taken can be written again. */
 static void
@@ -795,6 +854,8 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/model-file/wrong-length", test_wrong_length);
   g_test_add_func ("/model-file/nesting", test_nesting);
   g_test_add_func ("/model-file/bulk", test_bulk);
+  g_test_add_func ("/model-file/colliding-keys", test_colliding_keys);
+  g_test_add_func ("/model-file/most-layers", test_most_layers);
   g_test_add_func ("/model-file/bit-flips", test_bit_flips);
   g_test_add_func ("/model-file/load-paths", test_load_paths);
   g_test_add_func ("/model-file/save-paths", test_save_paths);
