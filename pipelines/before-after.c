@@ -31,26 +31,38 @@ clamp_region (SrganRegion *region, gint width, gint height)
   region->height = MIN (region->height, height - region->y);
 }
 
-/* Draws @source's @region, enlarged by @factor, at column @x of @picture. */
+/* A blank frame of R'G'B'; unmap it, which frees it too. */
 static gboolean
-draw (GstSample *source, const SrganRegion *region, gint factor,
-    GstVideoFrame *picture, gint x, GError **error)
+map_new_frame (GstVideoFrame *frame, gint width, gint height)
 {
   GstVideoInfo info;
-  GstVideoFrame frame;
+  GstBuffer *buffer;
+  gboolean ok;
+
+  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_RGB, width, height);
+  buffer = gst_buffer_new_allocate (NULL, info.size, NULL);
+  gst_buffer_memset (buffer, 0, 0xff, info.size);
+  ok = gst_video_frame_map (frame, &info, buffer, GST_MAP_READWRITE);
+  gst_buffer_unref (buffer); /* the mapping holds one */
+  return ok;
+}
+
+/* Converts @region of @from (NULL: all) to column @x of @to, as large as
+ * @width x @height there. */
+static void
+convert (GstVideoFrame *from, const SrganRegion *region, GstVideoFrame *to,
+    gint x, gint width, gint height)
+{
+  SrganRegion all = {0, 0, from->info.width, from->info.height};
+  GstVideoInfo info = from->info;
   GstVideoConverter *converter;
 
-  if (!gst_video_info_from_caps (&info, gst_sample_get_caps (source)) ||
-      !gst_video_frame_map (
-          &frame, &info, gst_sample_get_buffer (source), GST_MAP_READ)) {
-    g_set_error_literal (error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED,
-        "cannot read the frame for the before/after picture");
-    return FALSE;
-  }
+  if (!region)
+    region = &all;
   /* It insists on equal rates, which mean nothing here. */
-  info.fps_n = picture->info.fps_n;
-  info.fps_d = picture->info.fps_d;
-  converter = gst_video_converter_new (&info, &picture->info,
+  info.fps_n = to->info.fps_n;
+  info.fps_d = to->info.fps_d;
+  converter = gst_video_converter_new (&info, &to->info,
       gst_structure_new ("options", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD,
           GST_TYPE_VIDEO_RESAMPLER_METHOD, GST_VIDEO_RESAMPLER_METHOD_CUBIC,
           GST_VIDEO_RESAMPLER_OPT_CUBIC_B, G_TYPE_DOUBLE, 0.0,
@@ -60,19 +72,42 @@ draw (GstSample *source, const SrganRegion *region, gint factor,
           GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT, region->width,
           GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, region->height,
           GST_VIDEO_CONVERTER_OPT_DEST_X, G_TYPE_INT, x,
-          GST_VIDEO_CONVERTER_OPT_DEST_WIDTH, G_TYPE_INT,
-          region->width * factor, GST_VIDEO_CONVERTER_OPT_FILL_BORDER,
-          G_TYPE_BOOLEAN, FALSE, NULL));
-  if (!converter) {
+          GST_VIDEO_CONVERTER_OPT_DEST_WIDTH, G_TYPE_INT, width,
+          GST_VIDEO_CONVERTER_OPT_DEST_HEIGHT, G_TYPE_INT, height,
+          GST_VIDEO_CONVERTER_OPT_FILL_BORDER, G_TYPE_BOOLEAN, FALSE, NULL));
+  gst_video_converter_frame (converter, from, to);
+  gst_video_converter_free (converter);
+}
+
+/* Draws @source's @region, enlarged by @factor, at column @x of @picture. In
+ * three steps: GStreamer 1.22's converter garbles what it is to convert, crop
+ * and enlarge in one. */
+static gboolean
+draw (GstSample *source, const SrganRegion *region, gint factor,
+    GstVideoFrame *picture, gint x)
+{
+  gint width = region->width * factor, height = region->height * factor;
+  GstVideoInfo info;
+  GstVideoFrame frame, coloured, enlarged;
+
+  if (!gst_video_info_from_caps (&info, gst_sample_get_caps (source)) ||
+      !gst_video_frame_map (
+          &frame, &info, gst_sample_get_buffer (source), GST_MAP_READ))
+    return FALSE;
+  if (!map_new_frame (&coloured, info.width, info.height)) {
     gst_video_frame_unmap (&frame);
-    g_set_error (error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED,
-        "cannot convert %s for the before/after picture",
-        gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&info)));
     return FALSE;
   }
-  gst_video_converter_frame (converter, &frame, picture);
-  gst_video_converter_free (converter);
+  convert (&frame, NULL, &coloured, 0, info.width, info.height);
   gst_video_frame_unmap (&frame);
+  if (!map_new_frame (&enlarged, width, height)) {
+    gst_video_frame_unmap (&coloured);
+    return FALSE;
+  }
+  convert (&coloured, region, &enlarged, 0, width, height);
+  gst_video_frame_unmap (&coloured);
+  convert (&enlarged, NULL, picture, x, width, height);
+  gst_video_frame_unmap (&enlarged);
   return TRUE;
 }
 
@@ -105,21 +140,21 @@ srgan_before_after_save (GstSample *before, GstSample *after,
   shown_after.width = shown.width * factor;
   shown_after.height = shown.height * factor;
 
-  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_RGB,
-      shown_after.width * 2 + GAP, shown_after.height);
-  buffer = gst_buffer_new_allocate (NULL, info.size, NULL);
-  gst_buffer_memset (buffer, 0, 0xff, info.size);
-  if (!gst_video_frame_map (&picture, &info, buffer, GST_MAP_READWRITE)) {
-    gst_buffer_unref (buffer);
+  if (!map_new_frame (
+          &picture, shown_after.width * 2 + GAP, shown_after.height)) {
     g_set_error_literal (error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED,
         "cannot map the before/after picture");
     return FALSE;
   }
-  ok = draw (before, &shown, factor, &picture, 0, error) &&
-       draw (after, &shown_after, 1, &picture, shown_after.width + GAP, error);
+  info = picture.info;
+  buffer = gst_buffer_ref (picture.buffer);
+  ok = draw (before, &shown, factor, &picture, 0) &&
+       draw (after, &shown_after, 1, &picture, shown_after.width + GAP);
   gst_video_frame_unmap (&picture);
   if (!ok) {
     gst_buffer_unref (buffer);
+    g_set_error_literal (error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED,
+        "cannot read the frames for the before/after picture");
     return FALSE;
   }
 

@@ -10,6 +10,7 @@
 #include <gst/video/video.h>
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -491,18 +492,61 @@ test_picture_rotated (void)
   g_assert_cmpint (height, ==, 104);
 }
 
+/* Pearson's r of two halves of rows of @width samples. */
+static gdouble
+correlate_halves (const guint8 *samples, gsize n_rows, gsize width, gsize half)
+{
+  gdouble n = n_rows * half, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+
+  for (gsize y = 0; y < n_rows; y++) {
+    const guint8 *row = samples + y * width;
+
+    for (gsize x = 0; x < half; x++) {
+      gdouble left = row[x], right = row[width - half + x];
+
+      a += left;
+      b += right;
+      aa += left * left;
+      bb += right * right;
+      ab += left * right;
+    }
+  }
+  return (n * ab - a * b) / sqrt ((n * aa - a * a) * (n * bb - b * b));
+}
+
+/* Both halves show the same, in size and in what is on them. */
 static void
 test_before_after (void)
 {
+  g_autofree gchar *pixels = NULL;
   gint width, height;
+  gsize size;
 
-  if (!make ("videotestsrc num-buffers=1 ! video/x-raw,width=52,height=36 ! "
-             "pngenc ! filesink location=before.png"))
+  if (!make ("videotestsrc num-buffers=1 ! "
+             "video/x-raw,format=I420,width=52,height=36 ! jpegenc ! "
+             "filesink location=before.jpg"))
     return;
-  g_free (upscale ("before.png", "after.png", "--before-after=both.png"));
+  g_free (upscale ("before.jpg", "after.png", "--before-after=both.png"));
   read_picture ("both.png", &width, &height);
   g_assert_cmpint (width, ==, 2 * 104 + 4);
   g_assert_cmpint (height, ==, 72);
+  if (!make ("filesrc location=both.png ! pngdec ! videoconvert ! "
+             "video/x-raw,format=RGB ! filesink location=both.rgb"))
+    return;
+  g_assert_true (g_file_get_contents ("both.rgb", &pixels, &size, NULL));
+  g_assert_cmpuint (size, ==, width * height * 3);
+  g_assert_cmpfloat (
+      correlate_halves ((guint8 *) pixels, height, width * 3, 104 * 3), >, 0.9);
+
+  /* A part of it, cut at the frame's edge. */
+  g_assert_cmpint (
+      run_tool (NULL, NULL, "srgan-upscale", "--model=model-x2.safetensors",
+          "before.jpg", "after.png", "--before-after=both.png",
+          "--region=20x30+40+10", NULL),
+      ==, 0);
+  read_picture ("both.png", &width, &height);
+  g_assert_cmpint (width, ==, 2 * 24 + 4);
+  g_assert_cmpint (height, ==, 52);
 }
 
 /* --- What cannot be done ----------------------------------------------- */
