@@ -85,6 +85,8 @@ check_against_reference (SrganNetwork *network, gint width, gint height)
       for (x = 0; x < out->width; x++)
         worst = MAX (worst,
             fabs (test_frame_get (output, c, x, y) - *map_at (out, c, x, y)));
+  g_test_message ("%s, %dx%d: off by %.2g at most",
+      srgan_network_get_name (network), width, height, worst);
   /* of an output range of 1; NaN fails too */
   if (!(worst <= 1e-4))
     g_error ("%s, %dx%d: off by %g", srgan_network_get_name (network), width,
@@ -130,6 +132,27 @@ test_residual (void)
 
     check_against_reference (network, 1, 1);
     check_against_reference (network, 23, 14);
+  }
+}
+
+/* What ships is accurate, Winograd's transforms and all. */
+static void
+test_builtins (void)
+{
+  const gchar *const *names = srgan_network_list_builtins ();
+  guint i;
+
+  if (!names[0]) {
+    g_test_skip ("no networks are built in");
+    return;
+  }
+  for (i = 0; names[i]; i++) {
+    GError *error = NULL;
+    g_autoptr (SrganNetwork) network =
+        srgan_network_open (names[i], 0, NULL, &error);
+
+    g_assert_no_error (error);
+    check_against_reference (network, 37, 26);
   }
 }
 
@@ -593,6 +616,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/chains", test_chains);
   g_test_add_func ("/engine/ycbcr", test_ycbcr);
   g_test_add_func ("/engine/residual", test_residual);
+  g_test_add_func ("/engine/builtins", test_builtins);
   g_test_add_func ("/engine/tiles", test_tiles);
   g_test_add_func ("/engine/luma-formats", test_luma_formats);
   g_test_add_func ("/engine/identity", test_identity);
