@@ -16,7 +16,7 @@
 #define CHANNELS 4
 #define PIXELS 6
 
-typedef gfloat Channels __attribute__ ((vector_size (4 * CHANNELS)));
+typedef gfloat Channels __attribute__ ((vector_size (4 * CHANNELS), may_alias));
 
 static guint
 get_channel_stride (guint channels)
@@ -103,17 +103,17 @@ pack_winograd (SrganConvolution *convolution, guint in_channels,
 {
   return srgan_convolution_pack_winograd (convolution, in_channels, in_stride,
       out_channels, get_channel_stride (out_channels), weight, bias, slope,
-      CHANNELS, (gsize) 36 * in_channels);
+      CHANNELS, (gsize) 36 * in_stride);
 }
 
 /* B^T d, of six values @stride apart. */
 static inline void
-transform_input (gfloat *d, guint stride)
+transform_input (Channels *d, guint stride)
 {
-  gfloat d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride];
-  gfloat d4 = d[4 * stride], d5 = d[5 * stride];
-  gfloat a = -4 * d2 + d4, b = -4 * d1 + d3;
-  gfloat c = d4 - d2, e = d3 - d1;
+  Channels d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride];
+  Channels d4 = d[4 * stride], d5 = d[5 * stride];
+  Channels a = -4 * d2 + d4, b = -4 * d1 + d3;
+  Channels c = d4 - d2, e = d3 - d1;
 
   d[0] = 4 * d0 + (-5 * d2 + d4);
   d[stride] = a + b;
@@ -125,11 +125,12 @@ transform_input (gfloat *d, guint stride)
 
 /* A^T m, likewise, into the first four. */
 static inline void
-transform_output (gfloat *m, guint stride)
+transform_output (Channels *m, guint stride)
 {
-  gfloat m0 = m[0], m5 = m[5 * stride];
-  gfloat p = m[stride] + m[2 * stride], q = m[stride] - m[2 * stride];
-  gfloat r = m[3 * stride] + m[4 * stride], s = m[3 * stride] - m[4 * stride];
+  Channels m0 = m[0], m5 = m[5 * stride];
+  Channels p = m[stride] + m[2 * stride], q = m[stride] - m[2 * stride];
+  Channels r = m[3 * stride] + m[4 * stride];
+  Channels s = m[3 * stride] - m[4 * stride];
 
   m[0] = (m0 + p) + r;
   m[stride] = 2 * s + q;
@@ -145,31 +146,36 @@ convolve_winograd (const SrganConvolution *convolution,
   const guint in_channels = convolution->in_channels;
   const gsize in_stride = convolution->in_stride;
   const gsize out_stride = convolution->out_stride;
-  guint t, o, i, y, x;
+  guint t, o, i, y, x, c;
 
   for (t = 0; t < n_tiles; t++) {
-    for (i = 0; i < in_channels; i++) {
-      gfloat *d = scratch + 36 * i;
+    const gfloat *weight = convolution->weight;
+
+    /* to scratch[input channel / CHANNELS][position] */
+    for (i = 0; i < in_stride; i += CHANNELS) {
+      Channels *d = (Channels *) scratch + 36 * (i / CHANNELS);
 
       for (y = 0; y < 6; y++)
         for (x = 0; x < 6; x++)
-          d[y * 6 + x] = rows[y][(4 * t + x) * in_stride + i];
+          memcpy (
+              &d[y * 6 + x], rows[y] + (4 * t + x) * in_stride + i, sizeof *d);
       for (x = 0; x < 6; x++)
         transform_input (d + x, 6);
       for (y = 0; y < 6; y++)
         transform_input (d + 6 * y, 1);
     }
-    for (o = 0; o < out_stride; o++) {
-      const gfloat *weight = convolution->weight +
-                             (o / CHANNELS) * 36 * in_channels * CHANNELS +
-                             o % CHANNELS;
-      gfloat m[36];
+    for (o = 0; o < out_stride; o += CHANNELS) {
+      Channels m[36];
 
       for (x = 0; x < 36; x++) {
-        gfloat sum = 0;
+        Channels sum = {0};
 
-        for (i = 0; i < in_channels; i++, weight += CHANNELS)
-          sum += scratch[36 * i + x] * *weight;
+        for (i = 0; i < in_channels; i++, weight += CHANNELS) {
+          Channels w;
+
+          memcpy (&w, weight, sizeof w);
+          sum += w * scratch[(i / CHANNELS * 36 + x) * CHANNELS + i % CHANNELS];
+        }
         m[x] = sum;
       }
       for (x = 0; x < 6; x++)
@@ -177,8 +183,10 @@ convolve_winograd (const SrganConvolution *convolution,
       for (y = 0; y < 4; y++) {
         transform_output (m + 6 * y, 1);
         for (x = 0; x < 4; x++)
-          output[y][(4 * t + x) * out_stride + o] = activate (
-              m[6 * y + x] + convolution->bias[o], convolution->slope[o]);
+          for (c = 0; c < CHANNELS; c++)
+            output[y][(4 * t + x) * out_stride + o + c] =
+                activate (m[6 * y + x][c] + convolution->bias[o + c],
+                    convolution->slope[o + c]);
       }
     }
   }
