@@ -26,6 +26,14 @@
 /* Keeps an inner loop's registers apart from those of the code around it. */
 #define NOINLINE static __attribute__ ((noinline))
 
+/* Before a loop of a constant number of rounds over an array that is to become
+ * registers. */
+#ifdef __clang__
+#define UNROLL _Pragma ("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma ("GCC unroll 32")
+#endif
+
 typedef gfloat Vector __attribute__ ((vector_size (4 * LANES)));
 typedef gint32 IntVector __attribute__ ((vector_size (4 * LANES)));
 typedef guint8 ByteVector __attribute__ ((vector_size (LANES)));
@@ -97,14 +105,14 @@ add_taps (Vector *sum, const gfloat *input, gsize in_stride,
 {
   Vector w[3];
 
-#pragma GCC unroll 3
+  UNROLL
   for (guint tap = 0; tap < n_taps; tap++)
     w[tap] = load_vector (weight + tap * LANES);
-#pragma GCC unroll 32
+  UNROLL
   for (guint x = 0; x < n + n_taps - 1; x++, input += in_stride) {
     Vector in = fill_vector (*input);
 
-#pragma GCC unroll 3
+    UNROLL
     for (guint tap = 0; tap < n_taps; tap++)
       if (x >= tap && x - tap < n)
         sum[x - tap] = multiply_add_vector (in, w[tap], sum[x - tap]);
@@ -129,7 +137,7 @@ convolve_block (const SrganConvolution *convolution, const gfloat *const *rows,
                                 in_channels * kernel_width * LANES;
   Vector sum[SUMS];
 
-#pragma GCC unroll 32
+  UNROLL
   for (guint p = 0; p < n; p++)
     sum[p] = bias;
 
@@ -162,11 +170,11 @@ convolve_block (const SrganConvolution *convolution, const gfloat *const *rows,
   if (!(convolution->variant & SRGAN_CONVOLUTION_LINEAR)) {
     const Vector slope = load_vector (convolution->slope + v * LANES);
 
-#pragma GCC unroll 32
+    UNROLL
     for (guint p = 0; p < n; p++)
       sum[p] = activate_vector (sum[p], slope);
   }
-#pragma GCC unroll 32
+  UNROLL
   for (guint p = 0; p < n; p++) {
     if (n_lanes == LANES)
       store_vector (output, sum[p]);
@@ -303,6 +311,28 @@ pack_narrow (SrganConvolution *convolution, guint in_channels, guint in_stride,
   return TRUE;
 }
 
+/* One tap of one block of input channels; all but the weights constants.
+ * Returns the weights that come next. */
+INLINE const gfloat *
+add_narrow_tap (Vector sum[][GROUP], const gfloat *input, gsize in_stride,
+    const gfloat *weight, guint n, guint n_outputs)
+{
+  Vector in[NARROW_PIXELS];
+
+  UNROLL
+  for (guint p = 0; p < n; p++)
+    in[p] = load_vector (input + p * in_stride);
+  UNROLL
+  for (guint o = 0; o < n_outputs; o++, weight += LANES) {
+    Vector w = load_vector (weight);
+
+    UNROLL
+    for (guint p = 0; p < n; p++)
+      sum[p][o] = multiply_add_vector (in[p], w, sum[p][o]);
+  }
+  return weight;
+}
+
 /* The partial sums of one part for @n pixels and @n_outputs <= GROUP outputs,
  * both constants, as is @fixed_width. Returns the weights that come next. */
 INLINE const gfloat *
@@ -315,11 +345,12 @@ sum_part (Vector sum[][GROUP], const SrganConvolution *convolution,
   const gsize in_stride = convolution->in_stride;
   const guint first = part_order[part] * LANES;
 
-#pragma GCC unroll 4
-  for (guint p = 0; p < NARROW_PIXELS; p++)
-#pragma GCC unroll 4
+  UNROLL
+  for (guint p = 0; p < NARROW_PIXELS; p++) {
+    UNROLL
     for (guint o = 0; o < GROUP; o++)
       sum[p][o] = (Vector){0};
+  }
 
   for (guint ky = 0; ky < convolution->kernel_height; ky++) {
     const gfloat *input = rows[ky] + x * in_stride;
@@ -327,21 +358,15 @@ sum_part (Vector sum[][GROUP], const SrganConvolution *convolution,
     for (guint block = first; block < in_stride; block += PARTIAL_SUMS) {
       const gfloat *tap = input + block;
 
-#pragma GCC unroll 3
-      for (guint kx = 0; kx < kernel_width; kx++, tap += in_stride) {
-        Vector in[NARROW_PIXELS];
-
-#pragma GCC unroll 4
-        for (guint p = 0; p < n; p++)
-          in[p] = load_vector (tap + p * in_stride);
-#pragma GCC unroll 4
-        for (guint o = 0; o < n_outputs; o++, weight += LANES) {
-          Vector w = load_vector (weight);
-
-#pragma GCC unroll 4
-          for (guint p = 0; p < n; p++)
-            sum[p][o] = multiply_add_vector (in[p], w, sum[p][o]);
-        }
+      if (fixed_width == 3) {
+        UNROLL
+        for (guint kx = 0; kx < 3; kx++)
+          weight = add_narrow_tap (
+              sum, tap + kx * in_stride, in_stride, weight, n, n_outputs);
+      } else {
+        for (guint kx = 0; kx < kernel_width; kx++)
+          weight = add_narrow_tap (
+              sum, tap + kx * in_stride, in_stride, weight, n, n_outputs);
       }
     }
   }
@@ -367,7 +392,7 @@ add_up (
 #define ODD_QUADS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
   Vector u[4], v[2], w;
 
-#pragma GCC unroll 4
+  UNROLL
   for (guint p = 0; p < 4; p++) {
     /* 8 apart: outputs 0 and 1, 2 and 3 in half a vector each */
     Vector a = __builtin_shufflevector (sum[p][0], sum[p][1], LOW_HALVES) +
@@ -390,7 +415,7 @@ add_up (
 #define HIGH_HALVES 4, 5, 6, 7, 12, 13, 14, 15
   Vector v[2], w;
 
-#pragma GCC unroll 2
+  UNROLL
   for (guint p = 0; p < 2; p++) {
     /* 4 apart: outputs 0 and 1, 2 and 3 in a quad each */
     Vector a = __builtin_shufflevector (sum[p][0], sum[p][1], LOW_HALVES) +
@@ -404,7 +429,7 @@ add_up (
   w = PERMUTE (v[0], v[1], EVEN_TWO) + PERMUTE (v[0], v[1], ODD_TWO);
   result[0] = __builtin_shufflevector (w, w, 0, 4, 1, 5, 2, 6, 3, 7);
 #else
-#pragma GCC unroll 4
+  UNROLL
   for (guint p = 0; p < NARROW_PIXELS; p++) {
     Vector *s = sum[p];
     Vector a = PERMUTE (s[0], s[1], FIRST_TWO) + PERMUTE (s[0], s[1], LAST_TWO);
@@ -418,11 +443,12 @@ add_up (
 INLINE void
 add_sums (Vector sum[NARROW_PIXELS][GROUP], Vector more[NARROW_PIXELS][GROUP])
 {
-#pragma GCC unroll 4
-  for (guint p = 0; p < NARROW_PIXELS; p++)
-#pragma GCC unroll 4
+  UNROLL
+  for (guint p = 0; p < NARROW_PIXELS; p++) {
+    UNROLL
     for (guint o = 0; o < GROUP; o++)
       sum[p][o] += more[p][o];
+  }
 }
 
 /* @n pixels, NARROW_PIXELS or 1, of the @n_outputs channels from @group on. */
@@ -462,15 +488,15 @@ convolve_narrow_block (const SrganConvolution *convolution,
   add_up (result, sum);
 
   output += x * out_stride;
-#pragma GCC unroll 4
+  UNROLL
   for (guint v = 0; v < G_N_ELEMENTS (result); v++)
     result[v] = activate_vector (result[v] + bias, slope);
   if (n == NARROW_PIXELS && out_stride == GROUP) {
-#pragma GCC unroll 4
+    UNROLL
     for (guint v = 0; v < G_N_ELEMENTS (result); v++)
       store_vector (output + v * LANES, result[v]);
   } else {
-#pragma GCC unroll 4
+    UNROLL
     for (guint p = 0; p < n; p++)
       memcpy (output + p * out_stride, (gfloat *) result + p * GROUP,
           GROUP * sizeof (gfloat));
@@ -837,7 +863,7 @@ blend_fixed (gfloat *restrict output, const gfloat *const *rows,
   for (i = 0; i + LANES <= n; i += LANES) {
     Vector sum = weight[0] * load_vector (rows[0] + i);
 
-#pragma GCC unroll 4
+    UNROLL
     for (t = 1; t < n_rows; t++)
       sum = multiply_add_vector (
           fill_vector (weight[t]), load_vector (rows[t] + i), sum);
@@ -846,7 +872,7 @@ blend_fixed (gfloat *restrict output, const gfloat *const *rows,
   for (; i < n; i++) {
     gfloat sum = weight[0] * rows[0][i];
 
-#pragma GCC unroll 4
+    UNROLL
     for (t = 1; t < n_rows; t++)
       sum = multiply_add_scalar (weight[t], rows[t][i], sum);
     output[i] = sum;
@@ -904,12 +930,14 @@ interleave_phases (gfloat *restrict output, const gfloat phases[][CHUNK],
 {
   guint x, p, c;
 
-  for (x = 0; x < n; x++)
-#pragma GCC unroll 4
-    for (p = 0; p < factor; p++)
-#pragma GCC unroll 4
+  for (x = 0; x < n; x++) {
+    UNROLL
+    for (p = 0; p < factor; p++) {
+      UNROLL
       for (c = 0; c < channels; c++)
         output[(x * factor + p) * channels + c] = phases[p][x * channels + c];
+    }
+  }
 }
 
 INLINE void
@@ -1014,11 +1042,11 @@ mix_rows (gfloat *const *output, const gfloat *const *input,
     Vector in[3] = {load_vector (input[0] + x), load_vector (input[1] + x),
         load_vector (input[2] + x)};
 
-#pragma GCC unroll 3
+    UNROLL
     for (i = 0; i < 3; i++) {
       Vector sum = fill_vector (offset[i]);
 
-#pragma GCC unroll 3
+      UNROLL
       for (j = 0; j < 3; j++)
         sum = multiply_add_vector (fill_vector (matrix[i][j]), in[j], sum);
       store_vector (output[i] + x, sum);
@@ -1092,14 +1120,14 @@ multiply_add (guint64 n)
   guint64 round;
   guint i;
 
-#pragma GCC unroll 32
+  UNROLL
   for (i = 0; i < CHAINS; i++)
     sum[i] = fill_vector (i);
   for (round = 0; round < n; round++)
-#pragma GCC unroll 32
-    for (i = 0; i < CHAINS; i++)
-      sum[i] = multiply_add_vector (factor, addend, sum[i]);
-#pragma GCC unroll 32
+    UNROLL
+  for (i = 0; i < CHAINS; i++)
+    sum[i] = multiply_add_vector (factor, addend, sum[i]);
+  UNROLL
   for (i = 1; i < CHAINS; i++)
     sum[0] += sum[i];
   sink = sum[0][0];

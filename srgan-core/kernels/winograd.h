@@ -67,11 +67,11 @@ transform_inputs (const SrganConvolution *convolution,
     for (guint i = 0; i < columns; i++) {
       Vector d[6];
 
-#pragma GCC unroll 6
+      UNROLL
       for (guint y = 0; y < 6; y++)
         d[y] = load_vector (rows[y] + (x + i) * stride + c);
       transform_input (d);
-#pragma GCC unroll 6
+      UNROLL
       for (guint y = 0; y < 6; y++)
         store_vector (strip + (y * columns + i) * LANES, d[y]);
     }
@@ -79,11 +79,11 @@ transform_inputs (const SrganConvolution *convolution,
       for (guint t = 0; t < n; t++) {
         Vector d[6];
 
-#pragma GCC unroll 6
+        UNROLL
         for (guint i = 0; i < 6; i++)
           d[i] = load_vector (strip + (y * columns + 4 * t + i) * LANES);
         transform_input (d);
-#pragma GCC unroll 6
+        UNROLL
         for (guint i = 0; i < 6; i++)
           store_vector (v + ((y * 6 + i) * n + t) * stride + c, d[i]);
       }
@@ -101,18 +101,18 @@ multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
   for (guint position = 0; position < 36; position++, v += n * stride) {
     Vector sum[TILES];
 
-#pragma GCC unroll 8
+    UNROLL
     for (guint t = 0; t < n; t++)
       sum[t] = (Vector){0};
     for (guint i = 0; i < convolution->in_channels; i++, weight += LANES) {
       Vector w = load_vector (weight);
 
-#pragma GCC unroll 8
+      UNROLL
       for (guint t = 0; t < n; t++)
         sum[t] =
             multiply_add_vector (fill_vector (v[t * stride + i]), w, sum[t]);
     }
-#pragma GCC unroll 8
+    UNROLL
     for (guint t = 0; t < n; t++, m += LANES)
       store_vector (m, sum[t]);
   }
@@ -130,24 +130,24 @@ transform_outputs (const SrganConvolution *convolution, const gfloat *m,
   for (guint t = 0; t < n; t++) {
     Vector square[4][6];
 
-#pragma GCC unroll 6
+    UNROLL
     for (guint i = 0; i < 6; i++) {
       Vector d[6];
 
-#pragma GCC unroll 6
+      UNROLL
       for (guint y = 0; y < 6; y++)
         d[y] = load_vector (m + ((y * 6 + i) * n + t) * LANES);
       transform_output (d);
-#pragma GCC unroll 4
+      UNROLL
       for (guint y = 0; y < 4; y++)
         square[y][i] = d[y];
     }
-#pragma GCC unroll 4
+    UNROLL
     for (guint y = 0; y < 4; y++) {
       gfloat *pixel = output[y] + (x + 4 * t) * stride + o;
 
       transform_output (square[y]);
-#pragma GCC unroll 4
+      UNROLL
       for (guint i = 0; i < 4; i++)
         store_vector (
             pixel + i * stride, activate_vector (square[y][i] + bias, slope));
