@@ -208,34 +208,23 @@ srgan_dataset_get_validation_patch (const SrganDataset *dataset)
   return dataset->validation_patch;
 }
 
-static guint
-mirror (gint i, guint n)
-{
-  gint period = 2 * (gint) n;
-
-  i %= period;
-  if (i < 0)
-    i += period;
-  return i < (gint) n ? i : period - 1 - i;
-}
-
 /* A window of a plane in 8-bit codes; what lies outside is mirrored. */
 static void
 cut_window (const Plane *plane, gint left, gint top, guint width, guint height,
     gfloat *output)
 {
   for (guint y = 0; y < height; y++) {
-    const guint16 *row =
-        plane->luma +
-        (gsize) mirror (top + (gint) y, plane->height) * plane->width;
+    const guint16 *row = plane->luma + (gsize) srgan_resample_mirror (
+                                           top + (gint) y, plane->height) *
+                                           plane->width;
 
     if (left >= 0 && left + width <= plane->width) {
       for (guint x = 0; x < width; x++)
         output[x] = row[left + x] * (1.f / FRACTION);
     } else {
       for (guint x = 0; x < width; x++)
-        output[x] =
-            row[mirror (left + (gint) x, plane->width)] * (1.f / FRACTION);
+        output[x] = row[srgan_resample_mirror (left + (gint) x, plane->width)] *
+                    (1.f / FRACTION);
     }
     output += width;
   }

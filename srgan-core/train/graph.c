@@ -501,13 +501,6 @@ activate_back (SrganGraphState *state, guint index, gfloat *parameter_gradient)
   }
 }
 
-static void
-backward_activation (
-    SrganGraphState *state, guint index, gfloat *parameter_gradient)
-{
-  backward_add (state, index, parameter_gradient);
-}
-
 /* --- the table --------------------------------------------------------- */
 
 static const Operation operations[SRGAN_N_OPERATIONS] = {
@@ -516,7 +509,7 @@ static const Operation operations[SRGAN_N_OPERATIONS] = {
     [SRGAN_OPERATION_PIXEL_SHUFFLE] = {NULL, forward_pixel_shuffle,
         backward_pixel_shuffle},
     [SRGAN_OPERATION_RESIZE] = {NULL, forward_resize, backward_resize},
-    [SRGAN_OPERATION_ACTIVATION] = {NULL, forward_add, backward_activation},
+    [SRGAN_OPERATION_ACTIVATION] = {NULL, forward_add, backward_add},
 };
 
 /* --- graph ------------------------------------------------------------- */
@@ -582,11 +575,13 @@ srgan_graph_new (SrganNetwork *network, GError **error)
         node->bias =
             add_tensor (graph, i, SRGAN_PARAMETER_BIAS, 1, layer->out_channels);
       graph->border = MAX (graph->border, layer->kernel_width / 2);
-      /* what the kernels write: its result, and its input's gradient */
+      /* what the kernels write: its result, and its input's gradient; whole
+       * chunks in every set */
       node->stride = graph->kernels->get_channel_stride (layer->out_channels);
       if (layer->inputs[0] != SRGAN_INPUT_NETWORK)
         graph->nodes[layer->inputs[0]].stride =
             graph->kernels->get_channel_stride (layer->in_channels);
+      g_assert (node->stride % CHUNK == 0);
     }
     if (layer->activation == SRGAN_ACTIVATION_PRELU)
       node->slope =

@@ -140,18 +140,6 @@ srgan_resampler_free (SrganResampler *resampler)
   g_free (resampler);
 }
 
-/* Edges mirrored, the edge pixel repeated: ... 1 0 | 0 1 2 ... */
-static guint
-mirror (gint i, guint n)
-{
-  gint period = 2 * (gint) n;
-
-  i %= period;
-  if (i < 0)
-    i += period;
-  return i < (gint) n ? i : period - 1 - i;
-}
-
 void
 srgan_resample (const SrganResampler *horizontal,
     const SrganResampler *vertical, const gfloat *input, gfloat *output,
@@ -169,9 +157,9 @@ srgan_resample (const SrganResampler *horizontal,
     memset (sum, 0, sizeof *sum * width);
     for (guint t = 0; t < n_taps; t++) {
       gfloat weight = vertical->weight[(gsize) y * n_taps + t];
-      const gfloat *in =
-          input +
-          (gsize) mirror (vertical->first[y] + t, vertical->n_in) * width;
+      const gfloat *in = input + (gsize) srgan_resample_mirror (
+                                     vertical->first[y] + t, vertical->n_in) *
+                                     width;
 
       if (weight != 0)
         for (guint x = 0; x < width; x++)
@@ -191,10 +179,10 @@ srgan_resample (const SrganResampler *horizontal,
 
     memcpy (row + before, scratch + (gsize) y * width, width * sizeof *row);
     for (gint i = 1; i <= before; i++)
-      row[before - i] = row[before + mirror (-i, width)];
+      row[before - i] = row[before + srgan_resample_mirror (-i, width)];
     for (gint i = 0; i < after; i++)
       row[before + (gint) width + i] =
-          row[before + mirror ((gint) width + i, width)];
+          row[before + srgan_resample_mirror ((gint) width + i, width)];
     for (guint x = 0; x < out_width; x++, weight += n_taps) {
       const gfloat *in = row + before + horizontal->first[x];
       gfloat sums[4] = {0};
@@ -231,7 +219,8 @@ srgan_resample_bytes (const guint8 *input, guint width, guint height,
     make_taps (SRGAN_RESAMPLE_BICUBIC, (y + .5) / scale - .5, scale, n_taps,
         &first, weight);
     for (guint t = 0; t < n_taps; t++) {
-      const guint8 *in = input + mirror (first + t, height) * row_length;
+      const guint8 *in =
+          input + srgan_resample_mirror (first + t, height) * row_length;
 
       for (gsize i = 0; i < row_length; i++)
         row[i] += weight[t] * in[i];
@@ -246,7 +235,9 @@ srgan_resample_bytes (const guint8 *input, guint width, guint height,
         gdouble sum = 0;
 
         for (guint t = 0; t < n_taps; t++)
-          sum += weight[t] * row[(gsize) mirror (first + t, width) * channels];
+          sum +=
+              weight[t] *
+              row[(gsize) srgan_resample_mirror (first + t, width) * channels];
         output[((gsize) y * out_width + x) * channels + c] =
             (guint8) CLAMP (nearbyint (sum), 0, 255);
       }

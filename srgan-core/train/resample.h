@@ -43,6 +43,18 @@ SRGAN_API
 void srgan_resampler_free (SrganResampler *resampler);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganResampler, srgan_resampler_free)
 
+/* The pixel that stands for pixel @i of @n, inside or out. */
+static inline guint
+srgan_resample_mirror (gint i, guint n)
+{
+  gint period = 2 * (gint) n;
+
+  i %= period;
+  if (i < 0)
+    i += period;
+  return (guint) (i < (gint) n ? i : period - 1 - i);
+}
+
 /* @input: vertical->n_in rows of horizontal->n_in floats;
  * @output: vertical->n_out rows of horizontal->n_out; @scratch: room for
  * vertical->n_out * horizontal->n_in floats. */
