@@ -486,22 +486,23 @@ add_caps_filter (Conversion *self, const gchar *caps_string, GError **error)
   return filter;
 }
 
-static void
-set_encoder (
-    Conversion *self, GstElement *encoder, const ConversionSettings *settings)
+static gboolean
+set_encoder (Conversion *self, GstElement *encoder,
+    const ConversionSettings *settings, GError **error)
 {
   const gchar *name = self->format->video_encoder;
 
   if (!strcmp (name, "x264enc")) {
-    /* "quality" is x264's CRF, and quantizer its value. */
-    gst_util_set_object_arg (G_OBJECT (encoder), "pass", "quality");
+    /* "qual" is x264's CRF, and quantizer its value. */
     g_object_set (encoder, "quantizer", settings->crf, NULL);
-  } else {
-    /* One picture: end the stream after it. */
-    g_object_set (encoder, "snapshot", TRUE, NULL);
-    if (!strcmp (name, "jpegenc"))
-      g_object_set (encoder, "quality", settings->jpeg_quality, NULL);
+    return set_by_nick (encoder, "pass", "qual", error) &&
+           set_by_nick (encoder, "speed-preset", settings->x264_preset, error);
   }
+  /* One picture: end the stream after it. */
+  g_object_set (encoder, "snapshot", TRUE, NULL);
+  if (!strcmp (name, "jpegenc"))
+    g_object_set (encoder, "quality", settings->jpeg_quality, NULL);
+  return TRUE;
 }
 
 /* From the decoder to the file or muxer. */
@@ -562,10 +563,8 @@ build_video (
       error);
   if (!encoder || !encoded_caps)
     return FALSE;
-  if (film &&
-      !set_by_nick (encoder, "speed-preset", settings->x264_preset, error))
+  if (!set_encoder (self, encoder, settings, error))
     return FALSE;
-  set_encoder (self, encoder, settings);
   g_object_set (queue, "max-size-buffers", MAX_WAITING_FRAMES, "max-size-bytes",
       0, "max-size-time", (guint64) 0, NULL);
   g_object_set (tail, "max-size-buffers", MAX_WAITING_FRAMES, "max-size-bytes",

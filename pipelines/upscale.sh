@@ -96,7 +96,7 @@ if [ ${#files[@]} = 0 ]; then
   mkdir -p "$root/results"
   options=(
     "--before-after=$root/results/flower-before-after.png"
-    --region=160x160+170+60
+    --region=128x128+174+66
     ${options[@]+"${options[@]}"}
   )
 fi

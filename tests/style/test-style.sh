@@ -49,6 +49,19 @@ having() {
   ! grep -n -E "$@"
 }
 
+# The scores in README.md are those beside the weights, rounded alike.
+scores_agree() {
+  local name set5 set14 failed=0
+  while IFS='|' read -r _ name _ _ set5 set14 _; do
+    if ! grep -qE "^\\| ${name// /} \\| ${set5// /} \\| [0-9.]+ \\| ${set14// /} \\|" \
+      README.md; then
+      echo "README.md says otherwise: $name $set5 $set14"
+      failed=1
+    fi
+  done < <(grep -E '^\| [a-z]+-[a-z]+-x[1-4] ' srgan-core/models/README.md)
+  return $failed
+}
+
 if command -v clang-format >/dev/null; then
   check 'clang-format' all_formatted
 else
@@ -66,4 +79,5 @@ check 'every source names its licence' lacking 'SPDX-License-Identifier: MIT' \
 check 'nothing is left for later' having 'TO''DO|FIX''ME' "${texts[@]}"
 check 'no path of one machine' having '(^|[^a-z.])/wo''rk/|/tm''p/build' \
   "${texts[@]}"
+check "README.md has the networks' scores" scores_agree
 finish
