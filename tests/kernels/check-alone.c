@@ -23,11 +23,12 @@ main (void)
   const SrganKernels *const *kernels;
   guint n_failed = 0, n = 0, check;
 
-  for (kernels = srgan_kernels_list (); *kernels; kernels++)
+  /* Not the reference, which is the same everywhere: emulation is slow. */
+  for (kernels = srgan_kernels_list () + 1; *kernels; kernels++)
     n += kernels_check_get_n ();
   printf ("1..%u\n", n);
   n = 0;
-  for (kernels = srgan_kernels_list (); *kernels; kernels++)
+  for (kernels = srgan_kernels_list () + 1; *kernels; kernels++)
     for (check = 0; check < kernels_check_get_n (); check++) {
       const gchar *failure = kernels_check_run (check, *kernels, 1);
 
