@@ -698,9 +698,10 @@ main (int argc, char **argv)
 
   tool_parse (&argc, &argv, "srgan-bench", NULL,
       "Measures how fast a network runs on this machine.",
-      "The peak is what bare multiply-adds reach on as many threads, measured "
-      "in turns\nwith the frames. SRGAN_CPU=scalar|avx2|avx512|neon limits "
-      "the instructions used.\n",
+      "GFLOP/s count the multiply-adds that the network describes, two each; "
+      "the\npeak is what bare multiply-adds reach on as many threads, measured "
+      "in turns\nwith the frames. Kernels that need fewer (Winograd) can pass "
+      "it.\nSRGAN_CPU=scalar|avx2|avx512|neon limits the instructions used.\n",
       entries, 0, 0);
 
   if (size == NULL)
