@@ -120,7 +120,7 @@ draw_value (Values values)
 /* ---- Guarded memory ---- */
 
 #define N_REGIONS 20
-#define REGION_SIZE (1 << 20)
+#define REGION_SIZE (1 << 21)
 #define PATTERN 0xa5
 
 static guint8 *regions[N_REGIONS];
