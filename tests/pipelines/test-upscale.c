@@ -215,9 +215,10 @@ static void
 refuse (
     const gchar *in, const gchar *out, const gchar *option, const gchar *words)
 {
+  g_autofree gchar *said = NULL;
   g_autofree gchar *messages = NULL;
   gint status =
-      run_tool (NULL, &messages, "srgan-upscale", in, out, option, NULL);
+      run_tool (&said, &messages, "srgan-upscale", in, out, option, NULL);
 
   g_test_message ("%s", messages);
   g_assert_cmpint (status, !=, 0);
@@ -519,6 +520,7 @@ static void
 test_before_after (void)
 {
   g_autofree gchar *pixels = NULL;
+  g_autofree gchar *said = NULL;
   gint width, height;
   gsize size;
 
