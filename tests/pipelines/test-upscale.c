@@ -542,7 +542,7 @@ test_before_after (void)
 
   /* A part of it, cut at the frame's edge. */
   g_assert_cmpint (
-      run_tool (NULL, NULL, "srgan-upscale", "--model=model-x2.safetensors",
+      run_tool (&said, NULL, "srgan-upscale", "--model=model-x2.safetensors",
           "before.jpg", "after.png", "--before-after=both.png",
           "--region=20x30+40+10", NULL),
       ==, 0);
