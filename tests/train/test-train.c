@@ -156,7 +156,7 @@ assert_same_end (GBytes *a, GBytes *b)
 static void
 test_learns (Fixture *fixture, gconstpointer data)
 {
-  g_autofree gchar *path = NULL, *recipe_text = NULL;
+  g_autofree gchar *path = NULL;
   g_autoptr (SrganNetwork) network = NULL;
   GError *error = NULL;
   Watch seen = {0};
