@@ -219,6 +219,7 @@ GST_START_TEST (test_refused_mid_stream)
   GstMessage *message;
   GError *error;
   GstVideoInfo info;
+  GstCaps *caps;
 
   gst_element_set_bus (harness->element, bus);
   gst_video_info_set_format (&info, GST_VIDEO_FORMAT_I420, 16, 16);
@@ -227,9 +228,10 @@ GST_START_TEST (test_refused_mid_stream)
       gst_harness_push_and_pull (harness, element_test_new_frame (&info, 0)));
   fail_unless (element_test_pop (bus, GST_MESSAGE_ERROR) == NULL);
 
-  gst_harness_push_event (harness,
-      gst_event_new_caps (gst_caps_from_string (
-          "video/x-raw,format=I420_10LE,width=16,height=16,framerate=0/1")));
+  caps = gst_caps_from_string (
+      "video/x-raw,format=I420_10LE,width=16,height=16,framerate=0/1");
+  gst_harness_push_event (harness, gst_event_new_caps (caps));
+  gst_caps_unref (caps);
   message = element_test_pop (bus, GST_MESSAGE_ERROR);
   fail_unless (message != NULL);
   gst_message_parse_error (message, &error, NULL);
