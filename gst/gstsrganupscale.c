@@ -88,6 +88,7 @@
 #include "caps.h"
 #include "frame-times.h"
 #include "layout.h"
+#include "metas.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_srgan_upscale_debug);
 #define GST_CAT_DEFAULT gst_srgan_upscale_debug
@@ -160,6 +161,7 @@ struct _GstSrganUpscale {
   guint n_threads;        /* that the plan is for */
   GstSrganTune tune;      /* likewise */
   gchar *note;            /* the last one posted about the network */
+  GstCaps *refused;       /* the last that were, with a message */
   gboolean pace_reported; /* that frames take too long */
   /* An overlay stays for many frames, and its rectangles are textures to
    * whoever draws them: the last one, and the same enlarged. */
@@ -521,6 +523,7 @@ gst_srgan_upscale_stop (GstBaseTransform *trans)
   g_clear_pointer (&self->overlay, gst_video_overlay_composition_unref);
   g_clear_pointer (&self->scaled_overlay, gst_video_overlay_composition_unref);
   g_clear_pointer (&self->note, g_free);
+  gst_clear_caps (&self->refused);
   GST_VIDEO_FILTER (self)->negotiated = FALSE;
 
   GST_OBJECT_LOCK (self);
@@ -796,8 +799,11 @@ done:
 
   /* ERRORS */
 refused : {
-  GST_ELEMENT_ERROR (
-      self, CORE, NEGOTIATION, ("%s", reason), ("caps %" GST_PTR_FORMAT, caps));
+  /* Upstream sends caps again with the next buffer: once is enough. */
+  if (self->refused == NULL || !gst_caps_is_equal (self->refused, caps))
+    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION, ("%s", reason),
+        ("caps %" GST_PTR_FORMAT, caps));
+  gst_caps_replace (&self->refused, caps);
   GST_VIDEO_FILTER (self)->negotiated = FALSE;
   g_free (reason);
   gst_event_unref (event);
@@ -930,83 +936,13 @@ gst_srgan_upscale_propose_allocation (
 
 /* --- Metas --------------------------------------------------------------- */
 
-static gboolean
-meta_is_of_size (GType api)
-{
-  return gst_meta_api_type_has_tag (
-      api, g_quark_from_static_string (GST_META_TAG_VIDEO_SIZE_STR));
-}
-
-/* Neither the place nor the orientation nor the colours of anything change; a
- * meta that also depends on something else no longer holds. */
-static gboolean
-meta_can_stay (GType api)
-{
-  static const gchar *const kept[] = {GST_META_TAG_VIDEO_STR,
-      GST_META_TAG_VIDEO_ORIENTATION_STR, GST_META_TAG_VIDEO_COLORSPACE_STR,
-      GST_META_TAG_VIDEO_SIZE_STR, NULL};
-  const gchar *const *tag = gst_meta_api_type_get_tags (api);
-
-  for (; tag && *tag; tag++)
-    if (!g_strv_contains (kept, *tag))
-      return FALSE;
-  return TRUE;
-}
-
 /* Which metas downstream understands may also be attached upstream. Cropping is
  * none of them: it would have to be undone here. */
 static gboolean
 gst_srgan_upscale_filter_meta (GstBaseTransform *trans, GstQuery *query,
     GType api, const GstStructure *params)
 {
-  return api != GST_VIDEO_CROP_META_API_TYPE && meta_can_stay (api);
-}
-
-static guint
-scale_coordinate (guint value, guint factor)
-{
-  return MIN ((guint64) value * factor, G_MAXUINT);
-}
-
-/* GstVideoRegionOfInterestMeta's own transform loses the parameters (1.22). */
-static void
-scale_region (
-    GstBuffer *buffer, const GstVideoRegionOfInterestMeta *region, guint factor)
-{
-  GstVideoRegionOfInterestMeta *scaled;
-  GList *param;
-
-  scaled = gst_buffer_add_video_region_of_interest_meta_id (buffer,
-      region->roi_type, scale_coordinate (region->x, factor),
-      scale_coordinate (region->y, factor),
-      scale_coordinate (region->w, factor),
-      scale_coordinate (region->h, factor));
-  scaled->id = region->id;
-  scaled->parent_id = region->parent_id;
-  for (param = region->params; param; param = param->next)
-    gst_video_region_of_interest_meta_add_param (
-        scaled, gst_structure_copy (param->data));
-}
-
-static GstVideoOverlayComposition *
-scale_overlay (GstVideoOverlayComposition *overlay, guint factor)
-{
-  GstVideoOverlayComposition *scaled =
-      gst_video_overlay_composition_copy (overlay);
-  guint i;
-
-  for (i = 0; i < gst_video_overlay_composition_n_rectangles (scaled); i++) {
-    GstVideoOverlayRectangle *rectangle =
-        gst_video_overlay_composition_get_rectangle (scaled, i);
-    gint x, y;
-    guint width, height;
-
-    gst_video_overlay_rectangle_get_render_rectangle (
-        rectangle, &x, &y, &width, &height);
-    gst_video_overlay_rectangle_set_render_rectangle (
-        rectangle, x * factor, y * factor, width * factor, height * factor);
-  }
-  return scaled;
+  return api != GST_VIDEO_CROP_META_API_TYPE && gst_srgan_meta_can_stay (api);
 }
 
 static gboolean
@@ -1018,7 +954,8 @@ gst_srgan_upscale_transform_meta (
   const GstMetaInfo *info = meta->info;
 
   if (info->api == GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE) {
-    scale_region (outbuf, (GstVideoRegionOfInterestMeta *) meta, self->factor);
+    gst_srgan_scale_region (
+        outbuf, (GstVideoRegionOfInterestMeta *) meta, self->factor);
     return FALSE;
   }
 
@@ -1031,17 +968,17 @@ gst_srgan_upscale_transform_meta (
       g_clear_pointer (
           &self->scaled_overlay, gst_video_overlay_composition_unref);
       self->overlay = gst_video_overlay_composition_ref (overlay);
-      self->scaled_overlay = scale_overlay (overlay, self->factor);
+      self->scaled_overlay = gst_srgan_scale_overlay (overlay, self->factor);
     }
     gst_buffer_add_video_overlay_composition_meta (
         outbuf, self->scaled_overlay);
     return FALSE;
   }
 
-  if (!meta_can_stay (info->api))
+  if (!gst_srgan_meta_can_stay (info->api))
     return FALSE;
 
-  if (meta_is_of_size (info->api)) {
+  if (gst_srgan_meta_is_of_size (info->api)) {
     GstVideoMetaTransform scale = {&filter->in_info, &filter->out_info};
 
     if (info->transform_func)
