@@ -415,11 +415,11 @@ GST_START_TEST (test_pace_kept)
 }
 GST_END_TEST;
 
-/* A large network that takes four times as long as a frame lasts: the message
+/* A large network that takes three times as long as a frame lasts: the message
  * names a small one that would do. */
 GST_START_TEST (test_pace_mend)
 {
-  TestChain chain = {.channels = 64, .n_middle = 2, .seed = 3};
+  TestChain chain = {.channels = 64, .n_middle = 4, .seed = 3};
   SrganNetwork *network = test_network_new_chain (&chain);
   gchar *path =
       g_build_filename (element_test_directory (), "large.safetensors", NULL);
@@ -446,13 +446,13 @@ GST_START_TEST (test_pace_mend)
   srgan_network_unref (network);
   harness = new_harness (path, 0, &bus);
   set_info (harness, &info, 64, 48, 25);
-  push (harness, &info, 20);
+  push (harness, &info, 12);
   g_object_get (harness->element, "stats", &stats, NULL);
   gst_structure_get_double (stats, "ms-mean", &mean);
   gst_structure_free (stats);
 
-  set_info (harness, &info, 64, 48, MAX (1, (guint) (4000 / mean)));
-  push (harness, &info, 40);
+  set_info (harness, &info, 64, 48, MAX (1, (guint) (3000 / mean)));
+  push (harness, &info, 34);
   while ((message = element_test_pop (bus, GST_MESSAGE_INFO))) {
     g_clear_error (&error);
     gst_message_parse_info (message, &error, NULL);
