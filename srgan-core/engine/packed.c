@@ -65,7 +65,7 @@ pack (SrganConvolution *convolution, const SrganKernels *kernels,
 {
   g_autofree gfloat *slopes = get_slopes (layer);
 
-  if (srgan_layer_is_winograd (layer, kernels))
+  if (srgan_layer_is_winograd (layer))
     return kernels->pack_winograd (convolution, layer->in_channels, in_stride,
         layer->out_channels, layer->weight, layer->bias, slopes);
   return kernels->pack_convolution (convolution, layer->in_channels, in_stride,

@@ -146,10 +146,8 @@ struct _SrganPlan {
 
 /* --- stages.c ----------------------------------------------------------- */
 
-/* Whether the layer is run by Winograd's algorithm: by its shape and the
- * kernel set. */
-gboolean srgan_layer_is_winograd (
-    const SrganLayer *layer, const SrganKernels *kernels);
+/* Whether the layer is run by Winograd's algorithm: by its shape alone. */
+gboolean srgan_layer_is_winograd (const SrganLayer *layer);
 /* Makes the stage of layer @index. FALSE with @error naming the layer when
  * this engine does not run its operation. */
 gboolean srgan_stage_init (

@@ -232,13 +232,16 @@ refuse (const SrganLayer *layer, GError **error, const gchar *what)
   return FALSE;
 }
 
+/* Channels from which on the transforms cost less than they save; below, the
+ * direct kernels' blocks fit better. */
+#define WINOGRAD_CHANNELS 12
+
 gboolean
-srgan_layer_is_winograd (const SrganLayer *layer, const SrganKernels *kernels)
+srgan_layer_is_winograd (const SrganLayer *layer)
 {
   return layer->operation == SRGAN_OPERATION_CONV && layer->kernel_width == 3 &&
-         layer->kernel_height == 3 &&
-         layer->in_channels >= kernels->winograd_channels &&
-         layer->out_channels >= kernels->winograd_channels;
+         layer->kernel_height == 3 && layer->in_channels >= WINOGRAD_CHANNELS &&
+         layer->out_channels >= WINOGRAD_CHANNELS;
 }
 
 static gboolean
@@ -262,7 +265,7 @@ init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
   stage->reach_after_y = (gint) layer->kernel_height / 2;
   stage->stride = plan->kernels->get_channel_stride (layer->out_channels);
   stage->run = run_conv;
-  if (srgan_layer_is_winograd (layer, plan->kernels)) {
+  if (srgan_layer_is_winograd (layer)) {
     stage->block = 4;
     stage->run = run_winograd;
   }

@@ -410,8 +410,6 @@ multiply_add (guint64 n)
 const SrganKernels srgan_kernels_c = {
     .name = "c",
     .lanes = 1,
-    /* Its transforms are plain loops over numbers. */
-    .winograd_channels = G_MAXUINT,
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
     .convolve_row = convolve_row,

@@ -1138,7 +1138,6 @@ multiply_add (guint64 n)
 const SrganKernels SET = {
     .name = SET_NAME,
     .lanes = LANES,
-    .winograd_channels = 12,
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
     .convolve_row = convolve_row,

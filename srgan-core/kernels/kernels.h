@@ -59,9 +59,6 @@ typedef struct {
 typedef struct {
   const gchar *name; /* "c", "avx2", "avx512", "neon" */
   guint lanes;       /* floats in a vector */
-  /* Channels, in and out, from which on convolve_winograd is the faster for
-   * 3x3: below, its transforms cost more than they save. */
-  guint winograd_channels;
 
   /* Floats from pixel to pixel of a map that convolve_row writes. */
   guint (*get_channel_stride) (guint channels);
