@@ -253,7 +253,7 @@ static const struct {
     {".param", "an ncnn model"},
     {".bin", "a bare file of weights"},
     {".json", "a JSON model"},
-    {".rsr", "a RAISR model"},
+    {".rsr", "an SRGAN-Rust model"},
     {".glsl", "a shader"},
 };
 
