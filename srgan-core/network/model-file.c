@@ -86,7 +86,7 @@ check_json (const gchar *text, gsize length, const gchar *what, GError **error)
 {
   guint n_members[MAX_JSON_DEPTH + 1] = {0}; /* of each open bracket */
   guint depth = 0, n_marks = 0;
-  gboolean in_string = FALSE;
+  gboolean in_string = FALSE, closed = FALSE;
 
   if (length > MAX_HEADER_BYTES)
     return corrupt (error, "%s: %" G_GSIZE_FORMAT " bytes, more than %u", what,
@@ -101,6 +101,13 @@ check_json (const gchar *text, gsize length, const gchar *what, GError **error)
         in_string = FALSE;
       continue;
     }
+    /* json-glib would also take 'var x = {}', and of several values the last,
+     * leaking the others */
+    if (depth == 0 && !g_ascii_isspace (text[i]) &&
+        (closed || (text[i] != '{' && text[i] != '[')))
+      return corrupt (error, "%s: is not JSON: byte %" G_GSIZE_FORMAT " %s",
+          what, i,
+          closed ? "follows after its end" : "does not open an object");
     switch (text[i]) {
     case '"':
       in_string = TRUE;
@@ -116,6 +123,7 @@ check_json (const gchar *text, gsize length, const gchar *what, GError **error)
     case '}':
     case ']':
       depth -= depth > 0;
+      closed = depth == 0;
       break;
     case ':':
       n_marks++;

@@ -346,7 +346,11 @@ test_wrong_fields (void)
       /* the container */
       CORRUPT ("{\"__metadata__\"", "[\"__metadata__\"", "header: is not JSON"),
       CORRUPT ("]}}", "]}", "header: is not JSON"),
-      CORRUPT ("{\"__metadata__\"", "/* */ {\"__metadata__\"", "header: '/'"),
+      CORRUPT ("{\"__metadata__\"", "var x = {\"__metadata__\"",
+          "header: is not JSON"),
+      CORRUPT ("]}}", "]}} {}", "after its end"),
+      CORRUPT ("]}}", "]}} 1", "after its end"),
+      CORRUPT ("{\"__metadata__\"", "{ /* */ \"__metadata__\"", "header: '/'"),
       CORRUPT ("{\"__metadata__\"", "\xff{\"__metadata__\"", "not UTF-8"),
       UNSUPPORTED ("__metadata__", "metadata", "__metadata__.srgan.network"),
       UNSUPPORTED ("srgan.network", "other", "__metadata__.srgan.network"),
