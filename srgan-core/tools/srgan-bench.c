@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <json-glib/json-glib.h>
 #include <srgan/srgan.h>
 
 #include "base/memory.h"
@@ -388,44 +387,6 @@ measure_frames (SrganPlan *plan, const SrganFrame *input,
 /* ---- Output ---- */
 
 static void
-add_string (JsonBuilder *builder, const gchar *name, const gchar *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
-add_count (JsonBuilder *builder, const gchar *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
-
-static void
-add_number (JsonBuilder *builder, const gchar *name, gdouble value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_double_value (builder, value);
-}
-
-static void
-print_json (JsonBuilder *builder)
-{
-  JsonGenerator *generator = json_generator_new ();
-  JsonNode *root = json_builder_get_root (builder);
-  gchar *text;
-
-  json_generator_set_root (generator, root);
-  json_generator_set_pretty (generator, TRUE);
-  text = json_generator_to_data (generator, NULL);
-  printf ("%s\n", text);
-  g_free (text);
-  json_node_unref (root);
-  g_object_unref (generator);
-  g_object_unref (builder);
-}
-
-static void
 print_result (SrganNetwork *network, const Result *result)
 {
   const SrganPlanReport *report = &result->report;
@@ -435,31 +396,33 @@ print_result (SrganNetwork *network, const Result *result)
     JsonBuilder *builder = json_builder_new ();
 
     json_builder_begin_object (builder);
-    add_string (builder, "model", srgan_network_get_name (network));
-    add_count (builder, "scale", by);
-    add_count (builder, "width", result->width);
-    add_count (builder, "height", result->height);
-    add_string (builder, "format", format);
-    add_string (builder, "kernels", report->kernels);
-    add_count (builder, "threads", report->n_threads);
-    add_count (builder, "frames", result->n_frames);
-    add_number (builder, "ms_p50", result->ms_p50);
-    add_number (builder, "ms_p95", result->ms_p95);
-    add_number (builder, "gflops", result->operations * 1e-9);
-    add_number (builder, "peak_gflops", result->peak * 1e-9);
-    add_number (builder, "peak_share", result->share);
-    add_number (builder, "multiply_adds_per_frame", report->multiply_adds);
-    add_count (builder, "workspace_bytes", report->workspace_bytes);
-    add_count (builder, "weight_bytes", report->weight_bytes);
-    add_count (builder, "tile_width", report->tile_width);
-    add_count (builder, "tile_height", report->tile_height);
+    tool_json_add_string (builder, "model", srgan_network_get_name (network));
+    tool_json_add_count (builder, "scale", by);
+    tool_json_add_count (builder, "width", result->width);
+    tool_json_add_count (builder, "height", result->height);
+    tool_json_add_string (builder, "format", format);
+    tool_json_add_string (builder, "kernels", report->kernels);
+    tool_json_add_count (builder, "threads", report->n_threads);
+    tool_json_add_count (builder, "frames", result->n_frames);
+    tool_json_add_number (builder, "ms_p50", result->ms_p50);
+    tool_json_add_number (builder, "ms_p95", result->ms_p95);
+    tool_json_add_number (builder, "gflops", result->operations * 1e-9);
+    tool_json_add_number (builder, "peak_gflops", result->peak * 1e-9);
+    tool_json_add_number (builder, "peak_share", result->share);
+    tool_json_add_number (
+        builder, "multiply_adds_per_frame", report->multiply_adds);
+    tool_json_add_count (builder, "workspace_bytes", report->workspace_bytes);
+    tool_json_add_count (builder, "weight_bytes", report->weight_bytes);
+    tool_json_add_count (builder, "tile_width", report->tile_width);
+    tool_json_add_count (builder, "tile_height", report->tile_height);
     json_builder_set_member_name (builder, "allocations_per_frame");
     if (result->allocations < 0)
       json_builder_add_null_value (builder);
     else
       json_builder_add_double_value (builder, result->allocations);
     json_builder_end_object (builder);
-    print_json (builder);
+    tool_json_print (builder);
+    g_object_unref (builder);
     return;
   }
   printf ("%s, %ux%u to %ux%u, %s; %s kernels, %u thread%s\n",
@@ -597,12 +560,12 @@ bench_kernels (void)
           g_strdup_printf ("%.1f", rate.peak * 1e-9),
           g_strdup_printf ("%.1f %%", 100 * rate.share));
       json_builder_begin_object (builder);
-      add_string (builder, "kernels", (*kernels)->name);
-      add_count (builder, "in_channels", shapes[i][0]);
-      add_count (builder, "out_channels", shapes[i][1]);
-      add_number (builder, "gflops", rate.operations * 1e-9);
-      add_number (builder, "peak_gflops", rate.peak * 1e-9);
-      add_number (builder, "peak_share", rate.share);
+      tool_json_add_string (builder, "kernels", (*kernels)->name);
+      tool_json_add_count (builder, "in_channels", shapes[i][0]);
+      tool_json_add_count (builder, "out_channels", shapes[i][1]);
+      tool_json_add_number (builder, "gflops", rate.operations * 1e-9);
+      tool_json_add_number (builder, "peak_gflops", rate.peak * 1e-9);
+      tool_json_add_number (builder, "peak_share", rate.share);
       json_builder_end_object (builder);
       n_done++;
       if (seconds > 2)
@@ -613,7 +576,8 @@ bench_kernels (void)
   show_progress (1, 0);
   json_builder_end_array (builder);
   if (as_json) {
-    print_json (builder);
+    tool_json_print (builder);
+    g_object_unref (builder);
     tool_table_free (table);
   } else {
     tool_table_print (table);

@@ -13,7 +13,6 @@
 #include "train/score.h"
 
 #include <errno.h>
-#include <json-glib/json-glib.h>
 #include <srgan/srgan.h>
 #include <string.h>
 
@@ -127,10 +126,8 @@ add_score (JsonBuilder *builder, const gchar *name, SrganScore score)
 {
   json_builder_set_member_name (builder, name);
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "psnr");
-  json_builder_add_double_value (builder, score.psnr);
-  json_builder_set_member_name (builder, "ssim");
-  json_builder_add_double_value (builder, score.ssim);
+  tool_json_add_number (builder, "psnr", score.psnr);
+  tool_json_add_number (builder, "ssim", score.ssim);
   json_builder_end_object (builder);
 }
 
@@ -139,14 +136,10 @@ print_json (const gchar *name, guint factor, gboolean has_network, GArray *rows,
     const Row *mean)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode) root = NULL;
-  g_autofree gchar *text = NULL;
 
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "model");
-  json_builder_add_string_value (builder, name);
-  json_builder_set_member_name (builder, "scale");
-  json_builder_add_int_value (builder, factor);
+  tool_json_add_string (builder, "model", name);
+  tool_json_add_count (builder, "scale", factor);
   json_builder_set_member_name (builder, "pictures");
   json_builder_begin_array (builder);
   for (guint i = 0; i <= rows->len; i++) {
@@ -157,19 +150,15 @@ print_json (const gchar *name, guint factor, gboolean has_network, GArray *rows,
       json_builder_set_member_name (builder, "mean");
     }
     json_builder_begin_object (builder);
-    if (i < rows->len) {
-      json_builder_set_member_name (builder, "name");
-      json_builder_add_string_value (builder, row->name);
-    }
+    if (i < rows->len)
+      tool_json_add_string (builder, "name", row->name);
     if (has_network)
       add_score (builder, "network", row->score);
     add_score (builder, "bicubic", row->bicubic);
     json_builder_end_object (builder);
   }
   json_builder_end_object (builder);
-  root = json_builder_get_root (builder);
-  text = json_to_string (root, TRUE);
-  g_print ("%s\n", text);
+  tool_json_print (builder);
 }
 
 static void

@@ -5,7 +5,6 @@
 #include "network/operations.h"
 #include "tool.h"
 
-#include <json-glib/json-glib.h>
 #include <srgan/srgan.h>
 #include <string.h>
 
@@ -48,43 +47,22 @@ get_input_name (SrganNetwork *network, const SrganLayer *layer, guint number)
 /* --- JSON --------------------------------------------------------------- */
 
 static void
-add_string (JsonBuilder *builder, const gchar *name, const gchar *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
-add_count (JsonBuilder *builder, const gchar *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
-
-static void
-add_number (JsonBuilder *builder, const gchar *name, gdouble value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_double_value (builder, value);
-}
-
-static void
 build_layer (JsonBuilder *builder, SrganNetwork *network, guint index)
 {
   const SrganLayer *layer = srgan_network_get_layer (network, index);
 
   json_builder_begin_object (builder);
-  add_string (builder, "name", layer->name);
-  add_string (
+  tool_json_add_string (builder, "name", layer->name);
+  tool_json_add_string (
       builder, "operation", srgan_operation_to_string (layer->operation));
   json_builder_set_member_name (builder, "inputs");
   json_builder_begin_array (builder);
   for (guint i = 0; i < layer->n_inputs; i++)
     json_builder_add_string_value (builder, get_input_name (network, layer, i));
   json_builder_end_array (builder);
-  add_count (builder, "in_channels", layer->in_channels);
+  tool_json_add_count (builder, "in_channels", layer->in_channels);
   if (!srgan_layer_has_attribute (layer, SRGAN_ATTRIBUTE_OUT_CHANNELS))
-    add_count (builder, "out_channels", layer->out_channels);
+    tool_json_add_count (builder, "out_channels", layer->out_channels);
   for (guint i = 0; i < SRGAN_N_ATTRIBUTES; i++) {
     const SrganAttributeInfo *info = srgan_attribute_get_info (i);
     gdouble value = srgan_layer_get_attribute (layer, i);
@@ -92,16 +70,17 @@ build_layer (JsonBuilder *builder, SrganNetwork *network, guint index)
     if (!srgan_layer_has_attribute (layer, i))
       continue;
     if (info->kind == SRGAN_ATTRIBUTE_UINT)
-      add_count (builder, info->name, (guint64) value);
+      tool_json_add_count (builder, info->name, (guint64) value);
     else if (info->kind == SRGAN_ATTRIBUTE_FLOAT)
-      add_number (builder, info->name, value);
+      tool_json_add_number (builder, info->name, value);
     else
-      add_string (builder, info->name, info->to_string ((guint) value));
+      tool_json_add_string (
+          builder, info->name, info->to_string ((guint) value));
   }
-  add_count (builder, "scale_up", layer->scale_up);
-  add_count (builder, "scale_down", layer->scale_down);
-  add_count (builder, "parameters", count_parameters (layer));
-  add_number (builder, "multiply_adds_per_pixel",
+  tool_json_add_count (builder, "scale_up", layer->scale_up);
+  tool_json_add_count (builder, "scale_down", layer->scale_down);
+  tool_json_add_count (builder, "parameters", count_parameters (layer));
+  tool_json_add_number (builder, "multiply_adds_per_pixel",
       srgan_layer_get_multiply_adds (layer));
   json_builder_end_object (builder);
 }
@@ -113,13 +92,15 @@ build_network (JsonBuilder *builder, SrganNetwork *network, gboolean layers)
   guint reach = srgan_network_get_reach (network);
 
   json_builder_begin_object (builder);
-  add_string (builder, "name", srgan_network_get_name (network));
-  add_count (builder, "scale", srgan_network_get_scale (network));
-  add_string (builder, "colour",
+  tool_json_add_string (builder, "name", srgan_network_get_name (network));
+  tool_json_add_count (builder, "scale", srgan_network_get_scale (network));
+  tool_json_add_string (builder, "colour",
       srgan_colour_to_string (srgan_network_get_colour (network)));
-  add_count (builder, "n_layers", srgan_network_get_n_layers (network));
-  add_count (builder, "parameters", srgan_network_get_n_parameters (network));
-  add_number (builder, "multiply_adds_per_pixel",
+  tool_json_add_count (
+      builder, "n_layers", srgan_network_get_n_layers (network));
+  tool_json_add_count (
+      builder, "parameters", srgan_network_get_n_parameters (network));
+  tool_json_add_number (builder, "multiply_adds_per_pixel",
       srgan_network_get_multiply_adds (network));
   /* null: the whole frame */
   json_builder_set_member_name (builder, "receptive_field");
@@ -130,7 +111,8 @@ build_network (JsonBuilder *builder, SrganNetwork *network, gboolean layers)
   json_builder_set_member_name (builder, "notes");
   json_builder_begin_object (builder);
   for (guint i = 0; notes[i] != NULL; i++)
-    add_string (builder, notes[i], srgan_network_get_note (network, notes[i]));
+    tool_json_add_string (
+        builder, notes[i], srgan_network_get_note (network, notes[i]));
   json_builder_end_object (builder);
   if (layers) {
     json_builder_set_member_name (builder, "layers");
@@ -140,20 +122,6 @@ build_network (JsonBuilder *builder, SrganNetwork *network, gboolean layers)
     json_builder_end_array (builder);
   }
   json_builder_end_object (builder);
-}
-
-static void
-print_json (JsonBuilder *builder)
-{
-  g_autoptr (JsonGenerator) generator = json_generator_new ();
-  JsonNode *root = json_builder_get_root (builder);
-  g_autofree gchar *text = NULL;
-
-  json_generator_set_pretty (generator, TRUE);
-  json_generator_set_root (generator, root);
-  text = json_generator_to_data (generator, NULL);
-  g_print ("%s\n", text);
-  json_node_unref (root);
 }
 
 /* --- Text --------------------------------------------------------------- */
@@ -320,7 +288,7 @@ list_builtins (void)
   json_builder_end_object (builder);
 
   if (as_json) {
-    print_json (builder);
+    tool_json_print (builder);
     tool_table_free (table);
   } else {
     tool_table_print (table);
@@ -359,7 +327,7 @@ main (gint argc, gchar **argv)
     g_autoptr (JsonBuilder) builder = json_builder_new ();
 
     build_network (builder, network, TRUE);
-    print_json (builder);
+    tool_json_print (builder);
   } else {
     print_network (network);
   }

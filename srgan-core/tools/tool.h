@@ -9,6 +9,7 @@
 #pragma once
 
 #include <glib.h>
+#include <json-glib/json-glib.h>
 
 G_BEGIN_DECLS
 
@@ -64,6 +65,18 @@ void tool_table_add (ToolTable *table, gchar *cell, ...);
 /* Prints it to stdout and frees it. */
 void tool_table_print (ToolTable *table);
 void tool_table_free (ToolTable *table);
+
+/* --- JSON --------------------------------------------------------------- */
+
+/* A member of the object that @builder is in. */
+void tool_json_add_string (
+    JsonBuilder *builder, const gchar *name, const gchar *value);
+void tool_json_add_count (
+    JsonBuilder *builder, const gchar *name, guint64 value);
+void tool_json_add_number (
+    JsonBuilder *builder, const gchar *name, gdouble value);
+/* Prints what was built to stdout. */
+void tool_json_print (JsonBuilder *builder);
 
 /* 1234567 as "1,234,567". */
 gchar *tool_format_count (guint64 count);
