@@ -145,13 +145,25 @@ init_stages (SrganPlan *plan, GError **error)
   return TRUE;
 }
 
+/* The pixels of the input that tile @index of the frame enlarges. */
+static SrganRegion
+get_tile (const SrganPlan *plan, guint index)
+{
+  gint x = (gint) (index % plan->n_tiles_x) * plan->tile_width;
+  gint y = (gint) (index / plan->n_tiles_x) * plan->tile_height;
+
+  return (SrganRegion){x, MIN (x + plan->tile_width, plan->width), y,
+      MIN (y + plan->tile_height, plan->height)};
+}
+
 /* How far an output pixel reaches into the input: what tiles overlap by. */
 static gint
 get_reach (SrganTile *tile)
 {
+  const SrganRegion region = get_tile (tile->plan, 0);
   const SrganRegion *source;
 
-  srgan_tile_place (tile, 0);
+  srgan_tile_place (tile, &region);
   source = &tile->states[SRGAN_STAGE_SOURCE].region;
   return MAX (source->x1 - tile->input.x1, source->y1 - tile->input.y1);
 }
@@ -172,10 +184,11 @@ align_up (gint a, gint multiple)
 static gsize
 get_column_bytes (SrganPlan *plan, SrganTile *tile)
 {
+  const SrganRegion region = get_tile (plan, 0);
   gsize bytes = 0;
   guint i;
 
-  srgan_tile_place (tile, 0);
+  srgan_tile_place (tile, &region);
   srgan_tile_measure (tile);
   for (i = 0; i < plan->sink; i++) {
     SrganStage *stage = &plan->stages[i];
@@ -271,7 +284,9 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
   gsize offset = 0, row = 0;
 
   for (index = 0; index < plan->n_tiles_x * plan->n_tiles_y; index++) {
-    srgan_tile_place (tile, index);
+    const SrganRegion input = get_tile (plan, index);
+
+    srgan_tile_place (tile, &input);
     for (i = 0; i < plan->n_stages; i++) {
       const SrganRegion *region = &tile->states[i].region;
 
@@ -434,8 +449,9 @@ run_item (gpointer data, guint item, guint worker)
 {
   SrganPlan *plan = data;
   SrganTile *tile = &plan->tiles[worker];
+  const SrganRegion input = get_tile (plan, item);
 
-  srgan_tile_place (tile, item);
+  srgan_tile_place (tile, &input);
   srgan_tile_run (tile);
   srgan_frame_run_planes (tile);
 }

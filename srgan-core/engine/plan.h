@@ -167,8 +167,9 @@ gfloat *srgan_tile_get_pixel (
 
 /* --- tile.c ------------------------------------------------------------- */
 
-/* Sets @tile to item @index of the frame: every stage's region. */
-void srgan_tile_place (SrganTile *tile, guint index);
+/* Sets @tile to make the output of @input, pixels of the input frame: every
+ * stage's region. @input starts where every component has a sample. */
+void srgan_tile_place (SrganTile *tile, const SrganRegion *input);
 /* Runs it. */
 void srgan_tile_run (SrganTile *tile);
 /* Goes through the motions without computing and notes how many rows each

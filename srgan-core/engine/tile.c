@@ -43,22 +43,16 @@ align_span (gint *first, gint *end, gint block, gint anchor)
 }
 
 void
-srgan_tile_place (SrganTile *tile, guint index)
+srgan_tile_place (SrganTile *tile, const SrganRegion *input)
 {
   SrganPlan *plan = tile->plan;
-  gint column = (gint) (index % plan->n_tiles_x);
-  gint line = (gint) (index / plan->n_tiles_x);
   gint scale = (gint) plan->scale;
   gint i;
   guint j;
-  SrganRegion *r = &tile->input;
 
-  r->x0 = column * plan->tile_width;
-  r->x1 = MIN (r->x0 + plan->tile_width, plan->width);
-  r->y0 = line * plan->tile_height;
-  r->y1 = MIN (r->y0 + plan->tile_height, plan->height);
-  tile->output =
-      (SrganRegion){r->x0 * scale, r->x1 * scale, r->y0 * scale, r->y1 * scale};
+  tile->input = *input;
+  tile->output = (SrganRegion){input->x0 * scale, input->x1 * scale,
+      input->y0 * scale, input->y1 * scale};
 
   for (i = 0; i < (gint) plan->n_stages; i++)
     tile->states[i].region = (SrganRegion){0};
