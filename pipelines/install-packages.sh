@@ -18,6 +18,7 @@ build_packages=(
   libglib2.0-dev libjson-glib-dev liborc-0.4-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   libopenblas-pthread-dev libgdk-pixbuf-2.0-dev
+  libzip-dev liblzma-dev libprotobuf-c-dev protobuf-c-compiler libhdf5-dev
 )
 
 # To decode, upscale and encode what people have; webp pictures for the tools.

@@ -23,6 +23,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "network/json.h"
 #include "network/network-private.h"
 
 #include "base/memory.h"
@@ -41,10 +42,14 @@
 
 /* SRGAN_MAX_LAYERS layers need less than each of these. */
 #define MAX_HEADER_BYTES (4 * 1024 * 1024)
-#define MAX_JSON_MARKS (64 * 1024)
-#define MAX_JSON_MEMBERS 4096
-/* The description nests 4 deep. */
-#define MAX_JSON_DEPTH 16
+
+static const SrganJsonLimits json_limits = {
+    .n_bytes = MAX_HEADER_BYTES,
+    .n_values = 64 * 1024,
+    .n_members = 4096,
+    .depth = 16, /* the description nests 4 deep */
+};
+
 /* A quarter of a billion weights: twice any network in the field. */
 #define MAX_FILE_BYTES (G_GUINT64_CONSTANT (1) << 30)
 
@@ -76,139 +81,6 @@ quote (const gchar *text)
 }
 
 /* --- JSON --------------------------------------------------------------- */
-
-/* json-glib descends by recursion, takes some hundred bytes for a value of one
- * and keeps an object's members in a hash table whose function everyone knows:
- * what it is given must be shallow, small and, since keys may be made to
- * collide, not too wide. */
-static gboolean
-check_json (const gchar *text, gsize length, const gchar *what, GError **error)
-{
-  guint n_members[MAX_JSON_DEPTH + 1] = {0}; /* of each open bracket */
-  guint depth = 0, n_marks = 0;
-  gboolean in_string = FALSE, closed = FALSE;
-
-  if (length > MAX_HEADER_BYTES)
-    return corrupt (error, "%s: %" G_GSIZE_FORMAT " bytes, more than %u", what,
-        length, MAX_HEADER_BYTES);
-  if (!g_utf8_validate_len (text, length, NULL))
-    return corrupt (error, "%s: is not UTF-8 text", what);
-  for (gsize i = 0; i < length; i++) {
-    if (in_string) {
-      if (text[i] == '\\')
-        i++;
-      else if (text[i] == '"')
-        in_string = FALSE;
-      continue;
-    }
-    /* json-glib would also take 'var x = {}', and of several values the last,
-     * leaking the others */
-    if (depth == 0 && !g_ascii_isspace (text[i]) &&
-        (closed || (text[i] != '{' && text[i] != '[')))
-      return corrupt (error, "%s: is not JSON: byte %" G_GSIZE_FORMAT " %s",
-          what, i,
-          closed ? "follows after its end" : "does not open an object");
-    switch (text[i]) {
-    case '"':
-      in_string = TRUE;
-      break;
-    case '{':
-    case '[':
-      n_marks++;
-      if (++depth > MAX_JSON_DEPTH)
-        return corrupt (
-            error, "%s: nests more than %u brackets", what, MAX_JSON_DEPTH);
-      n_members[depth] = 0;
-      break;
-    case '}':
-    case ']':
-      depth -= depth > 0;
-      closed = depth == 0;
-      break;
-    case ':':
-      n_marks++;
-      if (++n_members[depth] > MAX_JSON_MEMBERS)
-        return corrupt (error, "%s: has more than %u members in one object",
-            what, MAX_JSON_MEMBERS);
-      break;
-    case ',':
-      n_marks++;
-      break;
-    case '/':
-    case '#':
-    case '\'':
-      /* comments and single quotes, which json-glib would take and in which
-       * brackets mean nothing */
-      return corrupt (error, "%s: '%c' at byte %" G_GSIZE_FORMAT " is not JSON",
-          what, text[i], i);
-    default:
-      break;
-    }
-  }
-  if (n_marks > MAX_JSON_MARKS)
-    return corrupt (
-        error, "%s: holds more than %u values", what, MAX_JSON_MARKS);
-  return TRUE;
-}
-
-typedef struct {
-  GHashTable *seen;
-  gchar *twice;
-} Members;
-
-static void
-note_member (
-    JsonParser *parser, JsonObject *object, const gchar *name, gpointer data)
-{
-  Members *members = data;
-
-  /* json-glib lets a second member of one name replace the first. An object
-   * that is replaced may leave its address to another; then there was a
-   * second member all the same. */
-  if (!g_hash_table_add (
-          members->seen, g_strdup_printf ("%p %s", (gpointer) object, name)) &&
-      members->twice == NULL)
-    members->twice = quote (name);
-}
-
-/* The object that @text is; free the parser, which owns it. */
-static JsonObject *
-parse_json (JsonParser *parser, const gchar *text, gsize length,
-    const gchar *what, GError **error)
-{
-  g_autoptr (GError) reason = NULL;
-  Members members = {NULL, NULL};
-  JsonNode *root = NULL;
-  gulong handler;
-  gboolean parsed;
-
-  if (!check_json (text, length, what, error))
-    return NULL;
-
-  members.seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  handler = g_signal_connect (
-      parser, "object-member", G_CALLBACK (note_member), &members);
-  parsed = json_parser_load_from_data (parser, text, (gssize) length, &reason);
-  g_signal_handler_disconnect (parser, handler);
-  g_hash_table_unref (members.seen);
-
-  if (!parsed) {
-    /* it quotes the text, and may cut a character in two */
-    g_autofree gchar *why = g_utf8_make_valid (reason->message, -1);
-
-    corrupt (error, "%s: is not JSON: %s", what, why);
-  } else if (members.twice != NULL) {
-    corrupt (error, "%s: has '%s' twice", what, members.twice);
-  } else {
-    root = json_parser_get_root (parser);
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
-      corrupt (error, "%s: is not a JSON object", what);
-      root = NULL;
-    }
-  }
-  g_free (members.twice);
-  return root != NULL ? json_node_get_object (root) : NULL;
-}
 
 /* The following read one value each; @what names it in messages. */
 
@@ -857,8 +729,9 @@ read_file (const guint8 *file, gsize size, GError **error)
   }
   data = file + sizeof header_size + header_size;
 
-  header = parse_json (header_parser, (const gchar *) file + sizeof header_size,
-      header_size, "header", error);
+  header = srgan_json_parse (header_parser,
+      (const gchar *) file + sizeof header_size, header_size, "header",
+      &json_limits, error);
   if (header == NULL)
     return NULL;
 
@@ -876,8 +749,8 @@ read_file (const guint8 *file, gsize size, GError **error)
       METADATA "." DESCRIPTION);
   if (text == NULL)
     return NULL;
-  description =
-      parse_json (description_parser, text, strlen (text), DESCRIPTION, error);
+  description = srgan_json_parse (description_parser, text, strlen (text),
+      DESCRIPTION, &json_limits, error);
   if (description == NULL)
     return NULL;
 

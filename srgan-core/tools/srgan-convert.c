@@ -1,0 +1,409 @@
+/* tools: srgan-convert: networks out of the files that other programs write.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <srgan/srgan-convert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static gboolean inspect;
+static gboolean as_json;
+static gboolean list;
+static gint scale;
+static gchar *range;
+static gchar *order;
+static gchar *architecture;
+static gchar *target;
+static gboolean half;
+static gboolean quantise;
+
+static const GOptionEntry entries[] = {
+    {"inspect", 'i', 0, G_OPTION_ARG_NONE, &inspect,
+        "Only say what IN is; no OUT", NULL},
+    {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
+        "Print JSON for other programs", NULL},
+    {"scale", 's', 0, G_OPTION_ARG_INT, &scale,
+        "The model enlarges by S, where its weights do not tell", "S"},
+    {"range", 0, 0, G_OPTION_ARG_STRING, &range,
+        "The values that the model takes and gives: 0-1 or 0-255", "RANGE"},
+    {"colour", 0, 0, G_OPTION_ARG_STRING, &order,
+        "The order of its channels: rgb, bgr, or y for luma", "ORDER"},
+    {"arch", 0, 0, G_OPTION_ARG_STRING, &architecture,
+        "Its architecture, see --formats", "NAME"},
+    {"to", 0, 0, G_OPTION_ARG_STRING, &target,
+        "What to write: srgan, pytorch, onnx or rsr; else by OUT's ending",
+        "FORMAT"},
+    {"half", 0, 0, G_OPTION_ARG_NONE, &half,
+        "Write the weights in half precision", NULL},
+    {"quantise", 0, 0, G_OPTION_ARG_NONE, &quantise,
+        "Zero the low 12 bits of each weight, for .rsr to compress", NULL},
+    {"formats", 0, 0, G_OPTION_ARG_NONE, &list,
+        "List the formats and architectures that are known", NULL},
+    {NULL},
+};
+
+/* The value of a nick, or a usage error that names all. */
+static gint
+parse_nick (const gchar *option, const gchar *nick, gint n,
+    const gchar *(*to_string) (gint value))
+{
+  g_autoptr (GString) known = g_string_new (NULL);
+
+  if (nick == NULL)
+    return 0;
+  for (gint i = 0; i < n; i++) {
+    if (strcmp (nick, to_string (i)) == 0)
+      return i;
+    g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", to_string (i));
+  }
+  tool_usage_error ("--%s '%s' is none of %s", option, nick, known->str);
+}
+
+static const gchar *
+range_to_string (gint value)
+{
+  return srgan_range_to_string ((SrganRange) value);
+}
+
+static const gchar *
+order_to_string (gint value)
+{
+  return srgan_order_to_string ((SrganOrder) value);
+}
+
+static const gchar *
+target_to_string (gint value)
+{
+  return srgan_target_to_string ((SrganTarget) value);
+}
+
+static gint
+print_formats (void)
+{
+  const SrganFormat *tables[] = {
+      srgan_convert_list_formats (), srgan_convert_list_architectures ()};
+  const gchar *const titles[] = {
+      "FORMATS READ", "ARCHITECTURES OF STATE DICTS"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++) {
+    ToolTable *table = tool_table_new ("ll");
+
+    tool_table_add (table, g_strdup (titles[i]), NULL);
+    for (const SrganFormat *row = tables[i]; row->name != NULL; row++)
+      tool_table_add (table, g_strdup (row->name), g_strdup (row->description));
+    tool_table_print (table);
+    if (i == 0)
+      g_print ("\n");
+  }
+  return tool_finish ();
+}
+
+/* --- One model ---------------------------------------------------------- */
+
+typedef struct {
+  SrganConvertReport report;
+  SrganNetwork *network; /* %NULL where reading failed */
+  GError *error;         /* why something failed */
+} Result;
+
+static void
+clear_result (Result *result)
+{
+  srgan_convert_report_clear (&result->report);
+  g_clear_pointer (&result->network, srgan_network_unref);
+  g_clear_error (&result->error);
+}
+
+static const gchar *
+or_unknown (const gchar *text)
+{
+  return text != NULL ? text : "unknown";
+}
+
+static void
+build_result (JsonBuilder *builder, const gchar *input, const gchar *output,
+    const Result *result)
+{
+  const SrganConvertReport *report = &result->report;
+
+  json_builder_begin_object (builder);
+  tool_json_add_string (builder, "file", input);
+  if (output != NULL)
+    tool_json_add_string (builder, "output", output);
+  if (report->format != NULL)
+    tool_json_add_string (builder, "format", report->format);
+  if (report->architecture != NULL)
+    tool_json_add_string (builder, "architecture", report->architecture);
+  if (report->range != NULL)
+    tool_json_add_string (builder, "range", report->range);
+  if (report->order != NULL)
+    tool_json_add_string (builder, "colour", report->order);
+  if (report->licence != NULL)
+    tool_json_add_string (builder, "licence", report->licence);
+  if (result->network != NULL) {
+    tool_json_add_count (
+        builder, "scale", srgan_network_get_scale (result->network));
+    tool_json_add_count (
+        builder, "n_layers", srgan_network_get_n_layers (result->network));
+    tool_json_add_count (builder, "parameters",
+        srgan_network_get_n_parameters (result->network));
+    tool_json_add_number (builder, "multiply_adds_per_pixel",
+        srgan_network_get_multiply_adds (result->network));
+  }
+  json_builder_set_member_name (builder, "remarks");
+  json_builder_begin_array (builder);
+  for (guint i = 0; report->remarks != NULL && i < report->remarks->len; i++)
+    json_builder_add_string_value (
+        builder, g_ptr_array_index (report->remarks, i));
+  json_builder_end_array (builder);
+  if (result->error != NULL)
+    tool_json_add_string (builder, "error", result->error->message);
+  json_builder_end_object (builder);
+}
+
+static void
+print_line (const gchar *name, const gchar *text)
+{
+  g_autofree gchar *printable = tool_make_printable (text);
+
+  g_print ("%-14s %s\n", name, printable);
+}
+
+static void
+print_result (const Result *result)
+{
+  const SrganConvertReport *report = &result->report;
+  g_autofree gchar *parameters =
+      tool_format_count (srgan_network_get_n_parameters (result->network));
+  g_autofree gchar *size = g_strdup_printf ("%u, %s parameters, %.2f thousand "
+                                            "multiply-adds for each pixel",
+      srgan_network_get_n_layers (result->network), parameters,
+      srgan_network_get_multiply_adds (result->network) / 1000.);
+  g_autofree gchar *enlarges =
+      g_strdup_printf ("%u", srgan_network_get_scale (result->network));
+
+  print_line ("format:", or_unknown (report->format));
+  print_line ("architecture:", report->architecture != NULL
+                                   ? report->architecture
+                                   : "as the file's graph says");
+  print_line ("scale:", enlarges);
+  print_line ("layers:", size);
+  print_line ("range:", or_unknown (report->range));
+  print_line ("colour:", or_unknown (report->order));
+  print_line ("licence:",
+      report->licence != NULL ? report->licence : "nothing said in the file");
+  for (guint i = 0; report->remarks != NULL && i < report->remarks->len; i++)
+    print_line (
+        i == 0 ? "remarks:" : "", g_ptr_array_index (report->remarks, i));
+}
+
+/* Reads @input and, if there is an @output, writes it. */
+static gboolean
+convert (const gchar *input, const gchar *output,
+    const SrganConvertOptions *options, const SrganWriteOptions *write_options,
+    Result *result)
+{
+  result->network =
+      srgan_convert_read (input, options, &result->report, &result->error);
+  if (result->network == NULL)
+    return FALSE;
+  return output == NULL || srgan_convert_write (result->network, output,
+                               write_options, &result->error);
+}
+
+/* --- A folder ----------------------------------------------------------- */
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const gchar *const *) a, *(const gchar *const *) b);
+}
+
+/* The models in @folder, by their content; or %NULL with @error set. */
+static GPtrArray *
+list_models (const gchar *folder, GError **error)
+{
+  g_autoptr (GPtrArray) models = g_ptr_array_new_with_free_func (g_free);
+  GDir *directory = g_dir_open (folder, 0, error);
+  const gchar *name;
+
+  if (directory == NULL)
+    return NULL;
+  while ((name = g_dir_read_name (directory)) != NULL) {
+    g_autofree gchar *path = g_build_filename (folder, name, NULL);
+
+    if (srgan_convert_can_read (path))
+      g_ptr_array_add (models, g_steal_pointer (&path));
+  }
+  g_dir_close (directory);
+  if (models->len == 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND,
+        "%s: holds no model of a format known here", folder);
+    return NULL;
+  }
+  g_ptr_array_sort (models, compare_names);
+  return g_steal_pointer (&models);
+}
+
+static gchar *
+make_output_name (const gchar *folder, const gchar *input, SrganTarget kind)
+{
+  static const gchar *const endings[] = {
+      ".safetensors", ".safetensors", ".safetensors", ".onnx", ".rsr"};
+  g_autofree gchar *name = g_path_get_basename (input);
+  gchar *dot = strrchr (name, '.');
+  g_autofree gchar *renamed = NULL;
+
+  if (dot != NULL && dot != name)
+    *dot = '\0';
+  renamed = g_strconcat (name, endings[kind], NULL);
+  return g_build_filename (folder, renamed, NULL);
+}
+
+static gint
+convert_folder (const gchar *input, const gchar *output,
+    const SrganConvertOptions *options, const SrganWriteOptions *write_options)
+{
+  GError *error = NULL;
+  g_autoptr (GPtrArray) models = list_models (input, &error);
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (GHashTable) written =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  ToolTable *table = tool_table_new ("lllrrl");
+  guint n_failed = 0;
+  gboolean on_terminal = isatty (STDERR_FILENO);
+
+  if (models == NULL) {
+    tool_table_free (table);
+    return tool_fail (error);
+  }
+  if (output != NULL && g_mkdir_with_parents (output, 0777) != 0) {
+    tool_table_free (table);
+    tool_warn ("%s: %s", output, g_strerror (errno));
+    return TOOL_EXIT_FAILED;
+  }
+  tool_table_add (table, g_strdup ("MODEL"), g_strdup ("FORMAT"),
+      g_strdup ("ARCHITECTURE"), g_strdup ("SCALE"), g_strdup ("PARAMETERS"),
+      g_strdup ("RESULT"));
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "models");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < models->len; i++) {
+    const gchar *model = g_ptr_array_index (models, i);
+    g_autofree gchar *name = g_path_get_basename (model);
+    g_autofree gchar *shown = g_filename_display_name (name);
+    g_autofree gchar *path =
+        output != NULL ? make_output_name (output, model, write_options->target)
+                       : NULL;
+    Result result = {0};
+
+    if (on_terminal)
+      g_printerr ("\r\033[K%u of %u: %s", i + 1, models->len, shown);
+    if (path != NULL && !g_hash_table_add (written, g_strdup (path)))
+      g_set_error (&result.error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+          "%s: another model of this folder was written there", path);
+    else
+      convert (model, path, options, write_options, &result);
+    if (result.error != NULL)
+      n_failed++;
+    build_result (builder, model, path, &result);
+    tool_table_add (table, g_steal_pointer (&shown),
+        g_strdup (or_unknown (result.report.format)),
+        g_strdup (result.report.architecture),
+        result.network != NULL
+            ? g_strdup_printf ("%u", srgan_network_get_scale (result.network))
+            : NULL,
+        result.network != NULL
+            ? tool_format_count (
+                  srgan_network_get_n_parameters (result.network))
+            : NULL,
+        result.error != NULL ? tool_make_printable (result.error->message)
+                             : g_strdup (path != NULL ? "converted" : "read"));
+    clear_result (&result);
+  }
+  json_builder_end_array (builder);
+  tool_json_add_count (builder, "n_failed", n_failed);
+  json_builder_end_object (builder);
+  if (on_terminal)
+    g_printerr ("\r\033[K");
+  if (as_json) {
+    tool_json_print (builder);
+    tool_table_free (table);
+  } else {
+    tool_table_print (table);
+  }
+  if (n_failed > 0) {
+    tool_warn ("%u of %u models failed", n_failed, models->len);
+    tool_finish ();
+    return TOOL_EXIT_FAILED;
+  }
+  return tool_finish ();
+}
+
+/* --- The whole ---------------------------------------------------------- */
+
+gint
+main (gint argc, gchar **argv)
+{
+  SrganConvertOptions options = {0};
+  SrganWriteOptions write_options = {0};
+  Result result = {0};
+  const gchar *input, *output;
+  gint status = 0;
+
+  tool_parse (&argc, &argv, "srgan-convert", "IN [OUT]",
+      "Turns super-resolution models of other programs into ours, which the "
+      "element plays.",
+      "IN is a model file, told by its content, or a folder of them: then OUT "
+      "is a folder,\ntoo. OUT ends in .safetensors, .onnx or .rsr.\n\n"
+      "  srgan-convert model.pth model.safetensors\n"
+      "  srgan-convert --inspect model.onnx",
+      entries, 0, 2);
+  options.scale = (guint) scale;
+  if (scale < 0 || scale > 4)
+    tool_usage_error ("--scale %d is not within 1 to 4", scale);
+  options.range =
+      (SrganRange) parse_nick ("range", range, SRGAN_N_RANGES, range_to_string);
+  options.order = (SrganOrder) parse_nick (
+      "colour", order, SRGAN_N_ORDERS, order_to_string);
+  options.architecture = architecture;
+  write_options.target = (SrganTarget) parse_nick (
+      "to", target, SRGAN_N_TARGETS, target_to_string);
+  write_options.half = half;
+  write_options.quantise = quantise;
+
+  if (list)
+    return print_formats ();
+  if (argc < 2)
+    tool_usage_error ("something is missing: IN OUT");
+  if (inspect && argc > 2)
+    tool_usage_error ("--inspect writes nothing: '%s' is too much", argv[2]);
+  if (!inspect && argc < 3)
+    tool_usage_error ("something is missing: OUT, or --inspect");
+  input = argv[1];
+  output = inspect ? NULL : argv[2];
+
+  if (g_file_test (input, G_FILE_TEST_IS_DIR) &&
+      !srgan_convert_can_read (input))
+    return convert_folder (input, output, &options, &write_options);
+
+  if (!convert (input, output, &options, &write_options, &result))
+    status = TOOL_EXIT_FAILED;
+  if (as_json) {
+    g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+    build_result (builder, input, output, &result);
+    tool_json_print (builder);
+  } else if (result.network != NULL && result.error == NULL) {
+    print_result (&result);
+  }
+  if (result.error != NULL)
+    tool_fail (g_steal_pointer (&result.error));
+  clear_result (&result);
+  return status != 0 ? status : tool_finish ();
+}
