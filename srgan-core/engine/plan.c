@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/operations.h"
 
 /* Tiles start on its multiples: a whole block of any stage, an even pixel. */
 #define TILE_STEP 4
@@ -67,6 +68,29 @@ check_size (guint width, guint height, guint scale, GError **error)
       "%d",
       width, height, scale, (gint) (SRGAN_MAX_SIZE / scale));
   return FALSE;
+}
+
+static gboolean
+choose_precision (SrganPlan *plan, GError **error)
+{
+  const gchar *name = srgan_network_get_name (plan->network);
+
+  switch (plan->settings.precision) {
+  case SRGAN_PRECISION_AUTO:
+  case SRGAN_PRECISION_FP32:
+    plan->settings.precision = SRGAN_PRECISION_FP32;
+    return TRUE;
+  case SRGAN_PRECISION_INT8:
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+        "precision: the network \"%s\" has not been quantised; "
+        "srgan-convert --int8 --calibrate FOLDER makes a file of it that has",
+        name);
+    return FALSE;
+  default:
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "precision: %u is no such thing", plan->settings.precision);
+    return FALSE;
+  }
 }
 
 /* Blocks start where a tile that starts on whole blocks of the input needs
@@ -398,7 +422,7 @@ srgan_plan_new (
   }
   if (plan->settings.n_threads == 0)
     plan->settings.n_threads = srgan_cpu_get_n_allowed ();
-  if (!init_stages (plan, error))
+  if (!choose_precision (plan, error) || !init_stages (plan, error))
     goto failed;
 
   tile.plan = plan;
@@ -485,6 +509,36 @@ srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
   report->weight_bytes = srgan_packed_get_bytes (plan->packed);
   report->multiply_adds = srgan_network_get_multiply_adds (plan->network) *
                           plan->width * plan->height;
+  report->precision = plan->settings.precision;
+}
+
+gboolean
+srgan_plan_get_layer_report (
+    SrganPlan *plan, guint index, SrganLayerReport *report)
+{
+  const SrganStage *stage;
+
+  g_return_val_if_fail (plan != NULL && report != NULL, FALSE);
+
+  memset (report, 0, sizeof *report);
+  if (index >= srgan_network_get_n_layers (plan->network))
+    return FALSE;
+  stage = &plan->stages[index + 1];
+  report->name = stage->layer->name;
+  report->operation = stage->layer->operation;
+  if (!stage->run)
+    report->algorithm = "fused";
+  else if (stage->layer->operation != SRGAN_OPERATION_CONV)
+    report->algorithm = "rows";
+  else
+    report->algorithm =
+        srgan_layer_is_winograd (stage->layer) ? "winograd" : "direct";
+  report->precision = SRGAN_PRECISION_FP32;
+  report->multiply_adds =
+      srgan_layer_get_multiply_adds (stage->layer) * plan->width * plan->height;
+  report->ring_rows = stage->run ? stage->ring_rows : 0;
+  report->ring_bytes = report->ring_rows * stage->row_floats * sizeof (gfloat);
+  return TRUE;
 }
 
 guint

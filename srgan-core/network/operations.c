@@ -13,11 +13,13 @@
 static const gchar *const padding_names[] = {"zero", "edge", "reflect", "none"};
 static const gchar *const filter_names[] = {"nearest", "bilinear", "bicubic"};
 static const gchar *const colour_names[] = {"y", "rgb", "ycbcr"};
+static const gchar *const precision_names[] = {"auto", "fp32", "int8"};
 static const gchar *const tensor_names[] = {"weight", "bias", "slope"};
 
 G_STATIC_ASSERT (G_N_ELEMENTS (padding_names) == SRGAN_N_PADDINGS);
 G_STATIC_ASSERT (G_N_ELEMENTS (filter_names) == SRGAN_N_FILTERS);
 G_STATIC_ASSERT (G_N_ELEMENTS (colour_names) == SRGAN_N_COLOURS);
+G_STATIC_ASSERT (G_N_ELEMENTS (precision_names) == SRGAN_N_PRECISIONS);
 G_STATIC_ASSERT (G_N_ELEMENTS (tensor_names) == SRGAN_N_TENSORS);
 
 const gchar *
@@ -39,6 +41,13 @@ srgan_colour_to_string (SrganColour colour)
 {
   g_return_val_if_fail ((guint) colour < SRGAN_N_COLOURS, NULL);
   return colour_names[colour];
+}
+
+const gchar *
+srgan_precision_to_string (SrganPrecision precision)
+{
+  g_return_val_if_fail ((guint) precision < SRGAN_N_PRECISIONS, NULL);
+  return precision_names[precision];
 }
 
 const gchar *

@@ -609,6 +609,67 @@ test_report (void)
   g_assert_nonnull (low.kernels);
 }
 
+static void
+test_layer_report (void)
+{
+  g_autoptr (SrganNetwork) network =
+      new_chain (SRGAN_COLOUR_Y, 2, 16, SRGAN_FILTER_NEAREST);
+  SrganPlanSettings settings = {.width = 64,
+      .height = 48,
+      .n_threads = 1,
+      .layout = format_get_layout (FORMAT_GRAY8)};
+  g_autoptr (SrganPlan) plan = srgan_plan_new (network, &settings, NULL);
+  guint i, n_layers = srgan_network_get_n_layers (network), n_fused = 0;
+  gdouble multiply_adds = 0;
+  SrganPlanReport whole;
+  SrganLayerReport report;
+
+  for (i = 0; i < n_layers; i++) {
+    const SrganLayer *layer = srgan_network_get_layer (network, i);
+
+    g_assert_true (srgan_plan_get_layer_report (plan, i, &report));
+    g_assert_cmpstr (report.name, ==, layer->name);
+    g_assert_cmpint (report.operation, ==, layer->operation);
+    g_assert_cmpint (report.precision, ==, SRGAN_PRECISION_FP32);
+    if (layer->operation == SRGAN_OPERATION_CONV)
+      g_assert_cmpstr (report.algorithm, ==,
+          layer->in_channels == 16 && layer->out_channels == 16 ? "winograd"
+                                                                : "direct");
+    n_fused += g_str_equal (report.algorithm, "fused");
+    g_assert_cmpuint (
+        report.ring_rows > 0, ==, !g_str_equal (report.algorithm, "fused"));
+    multiply_adds += report.multiply_adds;
+  }
+  /* the pixel shuffle and the sum: the sink does them */
+  g_assert_cmpuint (n_fused, ==, 2);
+  srgan_plan_get_report (plan, &whole);
+  g_assert_cmpfloat_with_epsilon (multiply_adds, whole.multiply_adds, 1);
+  g_assert_cmpint (whole.precision, ==, SRGAN_PRECISION_FP32);
+  g_assert_false (srgan_plan_get_layer_report (plan, n_layers, &report));
+}
+
+/* int8 is not made up for a network that has not been quantised. */
+static void
+test_not_quantised (void)
+{
+  g_autoptr (SrganNetwork) network =
+      new_chain (SRGAN_COLOUR_Y, 2, 16, SRGAN_FILTER_NEAREST);
+  SrganPlanSettings settings = {.width = 64,
+      .height = 48,
+      .precision = SRGAN_PRECISION_INT8,
+      .layout = format_get_layout (FORMAT_GRAY8)};
+  GError *error = NULL;
+
+  g_assert_null (srgan_plan_new (network, &settings, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "srgan-convert --int8"));
+  g_clear_error (&error);
+  settings.precision = SRGAN_N_PRECISIONS;
+  g_assert_null (srgan_plan_new (network, &settings, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_clear_error (&error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -624,5 +685,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/errors", test_errors);
   g_test_add_func ("/engine/streams", test_streams);
   g_test_add_func ("/engine/report", test_report);
+  g_test_add_func ("/engine/layer-report", test_layer_report);
+  g_test_add_func ("/engine/not-quantised", test_not_quantised);
   return g_test_run ();
 }

@@ -86,8 +86,9 @@ typedef struct {
 typedef struct {
   guint width; /* of the input, 1 .. SRGAN_MAX_SIZE / scale */
   guint height;
-  SrganLayout layout; /* of input and output alike */
-  guint n_threads;    /* 0: the CPUs that this process may use */
+  SrganLayout layout;       /* of input and output alike */
+  guint n_threads;          /* 0: the CPUs that this process may use */
+  SrganPrecision precision; /* AUTO: FP32 */
   /* For tests: input pixels per tile and side; 0: chosen for the caches. The
    * output does not depend on it. */
   guint tile_width;
@@ -104,11 +105,29 @@ typedef struct {
   guint n_threads;
   guint tile_width; /* input pixels */
   guint tile_height;
-  gsize workspace_bytes; /* all threads' working memory together */
-  gsize weight_bytes;    /* packed weights, shared between plans */
-  gdouble multiply_adds; /* the network's for one frame, nothing counted
-                            twice */
+  gsize workspace_bytes;    /* all threads' working memory together */
+  gsize weight_bytes;       /* packed weights, shared between plans */
+  gdouble multiply_adds;    /* the network's for one frame, nothing counted
+                               twice */
+  SrganPrecision precision; /* never AUTO */
 } SrganPlanReport;
+
+/**
+ * SrganLayerReport:
+ *
+ * How a plan runs one layer. Strings belong to the network or are constants.
+ */
+typedef struct {
+  const gchar *name; /* the layer's */
+  SrganOperation operation;
+  const gchar *algorithm; /* "direct" or "winograd": a convolution; "rows": any
+                             other, row by row; "fused": another stage does
+                             it as well */
+  SrganPrecision precision; /* of its arithmetic */
+  gdouble multiply_adds;    /* for one frame, nothing counted twice */
+  guint ring_rows;          /* rows of its map that a tile keeps */
+  gsize ring_bytes;         /* and their bytes */
+} SrganLayerReport;
 
 typedef struct _SrganPlan SrganPlan;
 
@@ -143,6 +162,16 @@ void srgan_plan_run (
 
 SRGAN_API
 void srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report);
+
+/**
+ * srgan_plan_get_layer_report:
+ * @index: a layer of the plan's network
+ *
+ * Returns: %FALSE, with @report zeroed, when there is no such layer
+ */
+SRGAN_API
+gboolean srgan_plan_get_layer_report (
+    SrganPlan *plan, guint index, SrganLayerReport *report);
 
 /* CPUs that this process may use: its affinity mask and cgroup quota,
  * at least 1. */

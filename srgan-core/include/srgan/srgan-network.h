@@ -78,6 +78,14 @@ typedef enum {
   SRGAN_N_FILTERS,
 } SrganFilter;
 
+/* The numbers that a network is computed in. Nicks as in the comment. */
+typedef enum {
+  SRGAN_PRECISION_AUTO, /* auto: left to the engine */
+  SRGAN_PRECISION_FP32, /* fp32: single precision */
+  SRGAN_PRECISION_INT8, /* int8: 8-bit integers wherever that is possible */
+  SRGAN_N_PRECISIONS,
+} SrganPrecision;
+
 #define SRGAN_LAYER_MAX_INPUTS 16
 
 /* An index in SrganLayer.inputs that stands for the network's own input. */
@@ -271,5 +279,7 @@ SRGAN_API
 const gchar *srgan_filter_to_string (SrganFilter filter);
 SRGAN_API
 const gchar *srgan_colour_to_string (SrganColour colour);
+SRGAN_API
+const gchar *srgan_precision_to_string (SrganPrecision precision);
 
 G_END_DECLS
