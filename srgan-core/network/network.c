@@ -495,8 +495,12 @@ measure (SrganNetwork *network, GError **error)
   used[n_layers - 1] = TRUE;
   for (guint i = n_layers; i-- > 0;) {
     const SrganLayer *layer = get_layer (network, i);
-    guint reach = srgan_layer_get_reach (layer, reaches[i]);
+    const SrganLayer *inputs[SRGAN_LAYER_MAX_INPUTS];
+    guint reach;
 
+    for (guint j = 0; j < layer->n_inputs; j++)
+      inputs[j] = get_input (network, layer->inputs[j]);
+    reach = srgan_layer_get_reach (layer, inputs, reaches[i]);
     if (!used[i]) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
           "layer '%s': the output does not depend on it", layer->name);

@@ -439,7 +439,13 @@ static gboolean
 infer_resize (
     SrganLayer *layer, const SrganLayer *const *inputs, GError **error)
 {
-  layer->out_channels = layer->in_channels;
+  layer->in_channels = layer->out_channels = inputs[0]->out_channels;
+  if (layer->n_inputs == 2) {
+    if (is_single (inputs[0]) || is_single (inputs[1]))
+      return refuse (error, "inputs: a 1x1 map cannot be resized");
+    keep_size (layer, inputs[1]);
+    return TRUE;
+  }
   if (!change_size (layer, inputs[0], layer->factor, 1, error))
     return FALSE;
   layer->lost_width = inputs[0]->lost_width * layer->factor;
@@ -515,13 +521,14 @@ cost_transposed_conv (const SrganLayer *layer)
 /* --- Reach --------------------------------------------------------------- */
 
 static guint
-divide_up (guint a, guint b)
+divide_up (guint64 a, guint64 b)
 {
-  return a / b + (a % b != 0);
+  return (guint) (a / b + (a % b != 0));
 }
 
 static guint
-reach_conv (const SrganLayer *layer, guint reach)
+reach_conv (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   /* Where a later layer enlarges the map again, its pixels lie up to
    * stride - 1 away from the one that the kernel is centred on. */
@@ -531,7 +538,8 @@ reach_conv (const SrganLayer *layer, guint reach)
 }
 
 static guint
-reach_transposed_conv (const SrganLayer *layer, guint reach)
+reach_transposed_conv (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   guint side = MAX (layer->kernel_width, layer->kernel_height);
   guint cut = divide_up (side - layer->stride, 2);
@@ -541,32 +549,37 @@ reach_transposed_conv (const SrganLayer *layer, guint reach)
 }
 
 static guint
-reach_max_pool (const SrganLayer *layer, guint reach)
+reach_max_pool (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   return reach * layer->stride +
          MAX (layer->kernel_width, layer->kernel_height) - 1;
 }
 
 static guint
-reach_global (const SrganLayer *layer, guint reach)
+reach_global (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   return G_MAXUINT;
 }
 
 static guint
-reach_pixel_shuffle (const SrganLayer *layer, guint reach)
+reach_pixel_shuffle (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   return divide_up (reach, layer->factor);
 }
 
 static guint
-reach_pixel_unshuffle (const SrganLayer *layer, guint reach)
+reach_pixel_unshuffle (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   return reach * layer->factor + layer->factor - 1;
 }
 
 static guint
-reach_resize (const SrganLayer *layer, guint reach)
+reach_resize (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   static const guint taps[] = {
       [SRGAN_FILTER_NEAREST] = 0,
@@ -574,6 +587,17 @@ reach_resize (const SrganLayer *layer, guint reach)
       [SRGAN_FILTER_BICUBIC] = 2,
   };
 
+  if (layer->n_inputs == 2) {
+    /* A map that lost pixels is stretched over what it lost, which moves its
+     * pixels by as many at most. */
+    guint64 up = (guint64) inputs[0]->scale_up * layer->scale_down;
+    guint64 down = (guint64) inputs[0]->scale_down * layer->scale_up;
+
+    return (guint) ((reach * up + down - 1) / down) +
+           MAX (inputs[0]->lost_width, inputs[0]->lost_height) +
+           divide_up (MAX (layer->lost_width, layer->lost_height) * up, down) +
+           taps[layer->filter] + 1;
+  }
   if (layer->factor == 1)
     return reach;
   return divide_up (reach, layer->factor) + taps[layer->filter];
@@ -600,7 +624,8 @@ static const struct {
   /* Multiply-adds for a pixel of the layer's map; NULL: none worth counting. */
   gdouble (*cost) (const SrganLayer *layer);
   /* See srgan_layer_get_reach(); NULL: as far as the output is read. */
-  guint (*reach) (const SrganLayer *layer, guint reach);
+  guint (*reach) (
+      const SrganLayer *layer, const SrganLayer *const *inputs, guint reach);
 } operations[SRGAN_N_OPERATIONS] = {
     [SRGAN_OPERATION_CONV] = {"conv", 1, 1,
         TAKES (OUT_CHANNELS) | KERNEL | TAKES (STRIDE) | TAKES (GROUPS) |
@@ -638,7 +663,7 @@ static const struct {
     [SRGAN_OPERATION_PIXEL_UNSHUFFLE] = {"pixel-unshuffle", 1, 1,
         TAKES (FACTOR) | TAKES (ACTIVATION), .infer = infer_pixel_unshuffle,
         .reach = reach_pixel_unshuffle},
-    [SRGAN_OPERATION_RESIZE] = {"resize", 1, 1,
+    [SRGAN_OPERATION_RESIZE] = {"resize", 2, 1,
         TAKES (FACTOR) | TAKES (FILTER) | TAKES (ACTIVATION),
         .infer = infer_resize, .reach = reach_resize},
     [SRGAN_OPERATION_ACTIVATION] = {"activation", 1, 1, TAKES (ACTIVATION),
@@ -673,6 +698,8 @@ srgan_layer_has_attribute (const SrganLayer *layer, SrganAttribute attribute)
     if (activations[layer->activation].high)
       taken |= TAKES (ACTIVATION_HIGH);
   }
+  if (layer->operation == SRGAN_OPERATION_RESIZE && layer->n_inputs > 1)
+    taken &= ~TAKES (FACTOR);
   return (taken >> attribute & 1) != 0;
 }
 
@@ -821,11 +848,12 @@ srgan_layer_get_multiply_adds (const SrganLayer *layer)
 }
 
 guint
-srgan_layer_get_reach (const SrganLayer *layer, guint reach)
+srgan_layer_get_reach (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach)
 {
   if (reach > G_MAXINT / (SRGAN_MAX_MAP_SCALE * 2)) /* includes G_MAXUINT */
     return G_MAXUINT;
   if (operations[layer->operation].reach == NULL)
     return reach;
-  return operations[layer->operation].reach (layer, reach);
+  return operations[layer->operation].reach (layer, inputs, reach);
 }

@@ -118,9 +118,10 @@ const gfloat **srgan_layer_get_tensor (SrganLayer *layer, SrganTensor tensor);
 SRGAN_API
 gdouble srgan_layer_get_multiply_adds (const SrganLayer *layer);
 
-/* How many pixels to each side an input map of @layer is read when @reach
- * pixels to each side of its output are; G_MAXUINT: all. */
+/* How many pixels to each side an input map of @layer, which reads @inputs, is
+ * read when @reach pixels to each side of its output are; G_MAXUINT: all. */
 SRGAN_API
-guint srgan_layer_get_reach (const SrganLayer *layer, guint reach);
+guint srgan_layer_get_reach (
+    const SrganLayer *layer, const SrganLayer *const *inputs, guint reach);
 
 G_END_DECLS

@@ -245,6 +245,60 @@ test_lost_pixels (void)
   g_rand_free (rand);
 }
 
+/* Attention from a map that no whole factor brings back (RFDN, Liu et al.
+ * 2020): a resize to the size of another map. */
+static void
+test_resize_to_map (void)
+{
+  SrganNetwork *network = srgan_network_new ("attention", SRGAN_COLOUR_Y, 1);
+  GRand *rand = g_rand_new_with_seed (1);
+  SrganLayer layer = {.name = (gchar *) "small",
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {-1},
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 2,
+      .padding = SRGAN_PADDING_NONE,
+      .out_channels = 1};
+  SrganLayer resize = {.name = (gchar *) "back",
+      .operation = SRGAN_OPERATION_RESIZE,
+      .filter = SRGAN_FILTER_BILINEAR,
+      .n_inputs = 2,
+      .inputs = {1, -1},
+      .factor = 3};
+  const SrganLayer *back;
+  SrganLayer product = {.name = (gchar *) "product",
+      .operation = SRGAN_OPERATION_MULTIPLY,
+      .n_inputs = 2,
+      .inputs = {-1, 2}};
+  g_autoptr (GError) error = NULL;
+
+  test_network_add_random_layer (network, &layer, 1., rand);
+  layer.name = (gchar *) "pool";
+  layer.operation = SRGAN_OPERATION_MAX_POOL;
+  layer.inputs[0] = 0;
+  layer.kernel_width = layer.kernel_height = 7;
+  layer.stride = 3;
+  test_network_add_random_layer (network, &layer, 1., rand);
+  test_network_add_random_layer (network, &resize, 1., rand);
+  test_network_add_random_layer (network, &product, 1., rand);
+  srgan_network_finish (network, &error);
+  g_assert_no_error (error);
+  back = srgan_network_get_layer (network, 2);
+  g_assert_cmpuint (back->in_channels, ==, 1);
+  g_assert_cmpuint (back->scale_up, ==, 1);
+  g_assert_cmpuint (back->scale_down, ==, 1);
+  g_assert_cmpuint (back->lost_width, ==, 0);
+  g_assert_cmpuint (back->factor, ==, 0);
+  /* bilinear, and a sixth of the width less 2 stretched over all of it:
+   * 1 + 1 + 2 at a sixth; 7 - 1 beside each third of the half; then 3x3 */
+  g_assert_cmpuint (
+      srgan_network_get_reach (network), ==, 2 * (3 * 4 + 6) + 1 + 1);
+  srgan_network_unref (network);
+  g_rand_free (rand);
+}
+
 /* A gate by the frame's mean, as squeeze and excitation. */
 static void
 test_global_mean (void)
@@ -698,6 +752,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/network/chain", test_chain);
   g_test_add_func ("/network/residual", test_residual);
   g_test_add_func ("/network/reach", test_reach);
+  g_test_add_func ("/network/resize-to-map", test_resize_to_map);
   g_test_add_func ("/network/lost-pixels", test_lost_pixels);
   g_test_add_func ("/network/global-mean", test_global_mean);
   g_test_add_func ("/network/refused-layers", test_refused_layers);

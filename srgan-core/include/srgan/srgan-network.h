@@ -37,9 +37,11 @@ typedef enum {
   SRGAN_OPERATION_CROP,            /* crop: `crop` pixels off each side */
   SRGAN_OPERATION_PIXEL_SHUFFLE,   /* pixel-shuffle: depth to space */
   SRGAN_OPERATION_PIXEL_UNSHUFFLE, /* pixel-unshuffle: space to depth */
-  SRGAN_OPERATION_RESIZE,          /* resize: enlarges by `factor` */
-  SRGAN_OPERATION_ACTIVATION,      /* activation: nothing but that */
-  SRGAN_OPERATION_BATCH_NORM,      /* batch-norm: folded on load */
+  SRGAN_OPERATION_RESIZE,     /* resize: enlarges by `factor`; with a second
+                                 input, to that one's size, whatever the
+                                 frame's (its values are not read) */
+  SRGAN_OPERATION_ACTIVATION, /* activation: nothing but that */
+  SRGAN_OPERATION_BATCH_NORM, /* batch-norm: folded on load */
   SRGAN_N_OPERATIONS,
 } SrganOperation;
 
@@ -114,10 +116,10 @@ typedef struct {
   SrganPadding padding; /* conv; transposed-conv gives stride times its input
                            (of the kernel - stride surplus, half, rounded up,
                            is cut at the left and top), max-pool does not pad */
-  guint factor;         /* pixel-shuffle, pixel-unshuffle, resize */
-  SrganFilter filter;   /* resize */
-  guint first;          /* slice: the first channel taken */
-  guint crop;           /* crop: pixels off each side */
+  guint factor;       /* pixel-shuffle, pixel-unshuffle, resize of one input */
+  SrganFilter filter; /* resize */
+  guint first;        /* slice: the first channel taken */
+  guint crop;         /* crop: pixels off each side */
   SrganActivation activation;
   gfloat activation_low;  /* leaky-relu: slope; clip: lower bound */
   gfloat activation_high; /* clip: upper bound */
