@@ -11,8 +11,42 @@
 #include <string.h>
 #include <unistd.h>
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+/* <asm/hwcap.h>, where the C library does not have it */
+#ifndef HWCAP_ASIMDDP
+#define HWCAP_ASIMDDP (1 << 20)
+#endif
+#endif
+
 /* Where the kernel does not tell: what a current core has at the least. */
 #define FALLBACK_L2_SIZE (512 * 1024)
+
+#if defined(__x86_64__) || defined(__i386__)
+/* What compilers' __builtin_cpu_supports() does not know: bits of CPUID's leaf
+ * 7 (Intel, Software Developer's Manual, volume 2A). The registers are those
+ * of AVX2 or AVX-512, which the system is known to save. */
+static SrganCpuFlags
+detect_vnni (SrganCpuFlags flags)
+{
+  guint eax, ebx, ecx, edx, n_subleaves;
+
+  if (!__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx))
+    return 0;
+  n_subleaves = eax;
+  if (!(ecx & (1u << 11)))
+    flags &= ~SRGAN_CPU_AVX512;
+  eax = 0;
+  if (n_subleaves >= 1)
+    __get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx);
+  if (!(eax & (1u << 4)))
+    flags &= ~SRGAN_CPU_AVX2;
+  return (flags & SRGAN_CPU_AVX512 ? SRGAN_CPU_AVX512_VNNI : 0) |
+         (flags & SRGAN_CPU_AVX2 ? SRGAN_CPU_AVX_VNNI : 0);
+}
+#endif
 
 static SrganCpuFlags
 detect (void)
@@ -30,9 +64,12 @@ detect (void)
         __builtin_cpu_supports ("avx512dq") &&
         __builtin_cpu_supports ("avx512vl"))
       flags |= SRGAN_CPU_AVX512;
+    flags |= detect_vnni (flags);
   }
 #elif defined(__aarch64__)
   flags |= SRGAN_CPU_NEON; /* part of the architecture */
+  if (getauxval (AT_HWCAP) & HWCAP_ASIMDDP)
+    flags |= SRGAN_CPU_DOTPROD;
 #endif
   return flags;
 }
@@ -47,8 +84,12 @@ srgan_cpu_get_flags (void)
       {"scalar", 0},
       {"c", 0},
       {"avx2", SRGAN_CPU_AVX2},
+      {"avxvnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI},
       {"avx512", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512},
+      {"avx512vnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
+                         SRGAN_CPU_AVX512_VNNI},
       {"neon", SRGAN_CPU_NEON},
+      {"dotprod", SRGAN_CPU_NEON | SRGAN_CPU_DOTPROD},
   };
   static atomic_flag warned = ATOMIC_FLAG_INIT;
   const gchar *wanted = g_getenv ("SRGAN_CPU");
@@ -60,7 +101,7 @@ srgan_cpu_get_flags (void)
       return detect () & masks[i].mask;
   if (!atomic_flag_test_and_set (&warned))
     g_warning ("SRGAN_CPU=%s is not known and ignored; it may be scalar, avx2, "
-               "avx512 or neon",
+               "avxvnni, avx512, avx512vnni, neon or dotprod",
         wanted);
   return detect ();
 }

@@ -12,12 +12,17 @@ typedef enum {
   SRGAN_CPU_AVX2 = 1 << 0,   /* AVX2 and FMA */
   SRGAN_CPU_AVX512 = 1 << 1, /* AVX-512 F, BW, DQ, VL (and AVX2) */
   SRGAN_CPU_NEON = 1 << 2,   /* AArch64's */
+  /* Dot products of bytes: of 256 bits, VEX-encoded; of 512; AArch64's. */
+  SRGAN_CPU_AVX_VNNI = 1 << 3,    /* (and AVX2) */
+  SRGAN_CPU_AVX512_VNNI = 1 << 4, /* (and AVX512) */
+  SRGAN_CPU_DOTPROD = 1 << 5,     /* (and NEON) */
 } SrganCpuFlags;
 
 /* What this CPU and its operating system offer, masked by the environment
- * variable SRGAN_CPU: "scalar" (or "c"), "avx2", "avx512", "neon": the best
- * that may be used. An unknown value is warned of once and ignored. Read anew
- * at each call, so that a test can change it. */
+ * variable SRGAN_CPU: the best that may be used of "scalar" (or "c"), "avx2",
+ * "avxvnni", "avx512", "avx512vnni" or of "scalar", "neon", "dotprod". An
+ * unknown value is warned of once and ignored. Read anew at each call, so that
+ * a test can change it. */
 SRGAN_API
 SrganCpuFlags srgan_cpu_get_flags (void);
 

@@ -17,8 +17,12 @@ test_mask (void)
   all = srgan_cpu_get_flags ();
   g_test_message ("flags 0x%x, L2 %" G_GSIZE_FORMAT " KiB, %u CPUs", all,
       srgan_cpu_get_l2_size () / 1024, srgan_cpu_get_n_allowed ());
-  if (all & SRGAN_CPU_AVX512)
+  if (all & (SRGAN_CPU_AVX512 | SRGAN_CPU_AVX_VNNI))
     g_assert_true (all & SRGAN_CPU_AVX2);
+  if (all & SRGAN_CPU_AVX512_VNNI)
+    g_assert_true (all & SRGAN_CPU_AVX512);
+  if (all & SRGAN_CPU_DOTPROD)
+    g_assert_true (all & SRGAN_CPU_NEON);
 
   g_setenv ("SRGAN_CPU", "scalar", TRUE);
   g_assert_cmpuint (srgan_cpu_get_flags (), ==, 0);
@@ -29,8 +33,18 @@ test_mask (void)
   g_setenv ("SRGAN_CPU", "AVX512", TRUE);
   g_assert_cmpuint (
       srgan_cpu_get_flags (), ==, all & (SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512));
+  g_setenv ("SRGAN_CPU", "avxvnni", TRUE);
+  g_assert_cmpuint (
+      srgan_cpu_get_flags (), ==, all & (SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI));
+  g_setenv ("SRGAN_CPU", "avx512vnni", TRUE);
+  g_assert_cmpuint (srgan_cpu_get_flags (), ==,
+      all & (SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
+                SRGAN_CPU_AVX512_VNNI));
   g_setenv ("SRGAN_CPU", "neon", TRUE);
   g_assert_cmpuint (srgan_cpu_get_flags (), ==, all & SRGAN_CPU_NEON);
+  g_setenv ("SRGAN_CPU", "dotprod", TRUE);
+  g_assert_cmpuint (
+      srgan_cpu_get_flags (), ==, all & (SRGAN_CPU_NEON | SRGAN_CPU_DOTPROD));
   g_setenv ("SRGAN_CPU", "", TRUE);
   g_assert_cmpuint (srgan_cpu_get_flags (), ==, all);
 

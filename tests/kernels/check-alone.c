@@ -17,28 +17,35 @@ srgan_cpu_get_flags (void)
 #endif
 }
 
+static guint n_cases, n_failed;
+
+static void
+report (const gchar *set, const gchar *check, const gchar *failure)
+{
+  if (failure) {
+    printf ("# %s\nnot ", failure);
+    n_failed++;
+  }
+  printf ("ok %u /kernels/%s/%s\n", ++n_cases, set, check);
+  fflush (stdout);
+}
+
 int
 main (void)
 {
-  const SrganKernels *const *kernels;
-  guint n_failed = 0, n = 0, check;
+  /* Not the references, which are the same everywhere: emulation is slow. */
+  const SrganKernels *const *kernels = srgan_kernels_list () + 1;
+  const SrganInt8Kernels *const *int8 = srgan_int8_kernels_list () + 1;
+  guint check;
 
-  /* Not the reference, which is the same everywhere: emulation is slow. */
-  for (kernels = srgan_kernels_list () + 1; *kernels; kernels++)
-    n += kernels_check_get_n ();
-  printf ("1..%u\n", n);
-  n = 0;
-  for (kernels = srgan_kernels_list () + 1; *kernels; kernels++)
-    for (check = 0; check < kernels_check_get_n (); check++) {
-      const gchar *failure = kernels_check_run (check, *kernels, 1);
-
-      if (failure) {
-        printf ("# %s\nnot ", failure);
-        n_failed++;
-      }
-      printf ("ok %u /kernels/%s/%s\n", ++n, (*kernels)->name,
-          kernels_check_get_name (check));
-      fflush (stdout);
-    }
+  for (; *kernels; kernels++)
+    for (check = 0; check < kernels_check_get_n (); check++)
+      report ((*kernels)->name, kernels_check_get_name (check),
+          kernels_check_run (check, *kernels, 1));
+  for (; *int8; int8++)
+    for (check = 0; check < kernels_check_int8_get_n (); check++)
+      report ((*int8)->name, kernels_check_int8_get_name (check),
+          kernels_check_int8_run (check, *int8, 1));
+  printf ("1..%u\n", n_cases);
   return n_failed > 0;
 }

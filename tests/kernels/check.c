@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "check.h"
+#include "check-private.h"
 
 #include <fenv.h>
 #include <float.h>
@@ -30,7 +30,7 @@ static gchar current[512]; /* the case being run */
 static gchar message[1024];
 static jmp_buf failed;
 
-static void __attribute__ ((format (printf, 1, 2)))
+void
 begin (const gchar *format, ...)
 {
   va_list args;
@@ -40,7 +40,7 @@ begin (const gchar *format, ...)
   va_end (args);
 }
 
-static void __attribute__ ((format (printf, 1, 2), noreturn))
+void
 fail (const gchar *format, ...)
 {
   int n = snprintf (message, sizeof message, "%s: ", current);
@@ -69,7 +69,7 @@ on_fault (int number)
 
 static guint32 state;
 
-static guint32
+guint32
 draw (void)
 {
   state ^= state << 13;
@@ -79,13 +79,13 @@ draw (void)
 }
 
 /* first .. last */
-static guint
+guint
 draw_range (guint first, guint last)
 {
   return first + draw () % (last - first + 1);
 }
 
-static gfloat
+gfloat
 draw_unit (void)
 {
   return (gint32) draw () / 2147483648.f;
@@ -121,7 +121,6 @@ draw_value (Values values)
 
 #define N_REGIONS 20
 #define REGION_SIZE (1 << 21)
-#define PATTERN 0xa5
 
 static guint8 *regions[N_REGIONS];
 static guint n_used;
@@ -145,9 +144,15 @@ init_regions (void)
   }
 }
 
+void
+take_back (void)
+{
+  n_used = 0;
+}
+
 /* @bytes of memory filled with PATTERN, against an inaccessible page before or
  * behind it; until the next case. */
-static gpointer
+gpointer
 take (gsize bytes)
 {
   guint8 *region = regions[n_used++];
@@ -187,7 +192,7 @@ take_samples (gsize n)
   return memory;
 }
 
-static gboolean
+gboolean
 is_pattern (gconstpointer memory, gsize bytes)
 {
   const guint8 *byte = memory;
@@ -1290,7 +1295,7 @@ kernels_check_get_name (guint index)
 }
 
 const gchar *
-kernels_check_run (guint index, const SrganKernels *kernels, guint effort)
+run_check (CheckFunction check, gconstpointer data, guint effort)
 {
   if (regions[0] == NULL) {
     init_regions ();
@@ -1300,7 +1305,28 @@ kernels_check_run (guint index, const SrganKernels *kernels, guint effort)
   state = 2463534242u; /* xorshift's usual seed */
   if (setjmp (failed) != 0)
     return message;
-  checks[index].run (kernels, effort);
+  check (data, effort);
   check_mode ();
   return NULL;
+}
+
+typedef struct {
+  guint index;
+  const SrganKernels *kernels;
+} Job;
+
+static void
+run_job (gconstpointer data, guint effort)
+{
+  const Job *job = data;
+
+  checks[job->index].run (job->kernels, effort);
+}
+
+const gchar *
+kernels_check_run (guint index, const SrganKernels *kernels, guint effort)
+{
+  const Job job = {index, kernels};
+
+  return run_check (run_job, &job, effort);
 }

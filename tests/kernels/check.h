@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 
 G_BEGIN_DECLS
@@ -20,5 +21,11 @@ const gchar *kernels_check_get_name (guint index);
  * stderr. */
 const gchar *kernels_check_run (
     guint index, const SrganKernels *kernels, guint effort);
+
+/* The same for the int8 sets. */
+guint kernels_check_int8_get_n (void);
+const gchar *kernels_check_int8_get_name (guint index);
+const gchar *kernels_check_int8_run (
+    guint index, const SrganInt8Kernels *kernels, guint effort);
 
 G_END_DECLS

@@ -27,8 +27,10 @@ aarch64-linux-gnu-gcc -std=gnu11 -D_GNU_SOURCE -O3 -Wall -Wextra -Werror \
   -I"$core" -I"$core/include" -I"$generated" \
   $(pkg-config --cflags-only-I glib-2.0) \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check.c \
+  "$SRGAN_SOURCE_ROOT"/tests/kernels/check-int8.c \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check-alone.c \
   "$core"/kernels/kernels.c "$core"/kernels/kernels-c.c \
+  "$core"/kernels/int8.c "$core"/kernels/int8-c.c \
   "$core"/kernels/kernels-neon.c "$core"/base/memory.c \
   "$1" -lm -o "$folder/check" >&2
 

@@ -20,6 +20,14 @@ static const struct {
 #endif
 };
 
+/* The same of the int8 sets. */
+static const struct {
+  const gchar *name;
+  SrganCpuFlags needs;
+} int8_sets[] = {
+    {"c", 0},
+};
+
 typedef struct {
   guint set;
   guint check;
@@ -55,6 +63,63 @@ test_check (gconstpointer data)
   if (failure)
     g_test_message ("%s", failure);
   g_assert_cmpstr (failure, ==, NULL);
+}
+
+static const SrganInt8Kernels *
+find_int8_set (const gchar *name)
+{
+  const SrganInt8Kernels *const *kernels;
+
+  for (kernels = srgan_int8_kernels_list (); *kernels; kernels++)
+    if (strcmp ((*kernels)->name, name) == 0)
+      return *kernels;
+  return NULL;
+}
+
+static void
+test_int8_check (gconstpointer data)
+{
+  const Case *test = data;
+  const SrganInt8Kernels *kernels = find_int8_set (int8_sets[test->set].name);
+  const gchar *failure;
+
+  if (!kernels) {
+    g_autofree gchar *reason = g_strdup_printf (
+        "this CPU, or SRGAN_CPU, does not offer %s", int8_sets[test->set].name);
+
+    g_test_skip (reason);
+    return;
+  }
+  failure = kernels_check_int8_run (
+      test->check, kernels, g_test_thorough () ? 20 : 1);
+  if (failure)
+    g_test_message ("%s", failure);
+  g_assert_cmpstr (failure, ==, NULL);
+}
+
+/* Each int8 set is chosen for the flags that it needs and is in the list where
+ * the CPU has them. */
+static void
+test_int8_choice (void)
+{
+  SrganCpuFlags flags = srgan_cpu_get_flags ();
+  const SrganInt8Kernels *const *list = srgan_int8_kernels_list ();
+  guint i, n = 0;
+
+  for (i = 0; i < G_N_ELEMENTS (int8_sets); i++) {
+    SrganCpuFlags needs = int8_sets[i].needs;
+
+    g_assert_cmpstr (
+        srgan_int8_kernels_get (needs)->name, ==, int8_sets[i].name);
+    if ((needs & flags) != needs)
+      continue;
+    g_assert_nonnull (list[n]);
+    g_assert_cmpstr (list[n++]->name, ==, int8_sets[i].name);
+  }
+  g_assert_null (list[n]);
+  g_assert_true (srgan_int8_kernels_get (flags) == list[n - 1]);
+  g_assert_cmpstr (srgan_int8_kernels_get (~0u)->name, ==,
+      int8_sets[G_N_ELEMENTS (int8_sets) - 1].name);
 }
 
 /* Each set is chosen for the flags that it needs, and no better one. */
@@ -122,6 +187,24 @@ test_complete (void)
   }
 }
 
+static void
+test_int8_complete (void)
+{
+  const SrganInt8Kernels *const *list;
+
+  for (list = srgan_int8_kernels_list (); *list; list++) {
+    gconstpointer
+        entries[(sizeof (SrganInt8Kernels) -
+                    G_STRUCT_OFFSET (SrganInt8Kernels, get_channel_stride)) /
+                sizeof (gpointer)];
+    guint i;
+
+    memcpy (entries, &(*list)->get_channel_stride, sizeof entries);
+    for (i = 0; i < G_N_ELEMENTS (entries); i++)
+      g_assert_nonnull (entries[i]);
+  }
+}
+
 /* Sizes that no memory holds are refused, not wrapped around. */
 static void
 test_too_large (void)
@@ -140,10 +223,40 @@ test_too_large (void)
   }
 }
 
+/* Likewise of int8: more channels than a sum holds, outputs without number. */
+static void
+test_int8_too_large (void)
+{
+  const SrganInt8Kernels *const *list;
+  const SrganInt8Layer layers[] = {
+      {.in_channels = 1u << 15, .in_stride = 1u << 15, .out_channels = 1},
+      {.in_channels = 1u << 31, .in_stride = 1u << 31, .out_channels = 1},
+      {.in_channels = 4, .in_stride = 1u << 31, .out_channels = 1},
+      {.in_channels = 4, .in_stride = 4, .out_channels = 1u << 31},
+      {.in_channels = 4,
+          .in_stride = 4,
+          .out_channels = 1,
+          .out_stride = 1u << 31},
+  };
+  guint i;
+
+  for (list = srgan_int8_kernels_list (); *list; list++)
+    for (i = 0; i < G_N_ELEMENTS (layers); i++) {
+      SrganInt8Layer layer = layers[i];
+      SrganInt8Convolution convolution;
+
+      layer.kernel_width = layer.kernel_height = 3;
+      layer.input_type = layer.output_type = SRGAN_MAP_BYTES;
+      g_assert_false ((*list)->pack (&convolution, &layer));
+      g_assert_null (convolution.weight);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   static Case cases[64 * G_N_ELEMENTS (sets)];
+  static Case int8_cases[64 * G_N_ELEMENTS (int8_sets)];
   Case *test = cases;
   guint set, check;
 
@@ -153,6 +266,9 @@ main (int argc, char **argv)
   g_test_add_func ("/kernels/mask", test_mask);
   g_test_add_func ("/kernels/complete", test_complete);
   g_test_add_func ("/kernels/too-large", test_too_large);
+  g_test_add_func ("/kernels/int8/choice", test_int8_choice);
+  g_test_add_func ("/kernels/int8/complete", test_int8_complete);
+  g_test_add_func ("/kernels/int8/too-large", test_int8_too_large);
   g_assert_cmpuint (kernels_check_get_n (), <=, 64);
   for (set = 0; set < G_N_ELEMENTS (sets); set++) {
     for (check = 0; check < kernels_check_get_n (); check++, test++) {
@@ -161,6 +277,17 @@ main (int argc, char **argv)
 
       *test = (Case){set, check};
       g_test_add_data_func (path, test, test_check);
+    }
+  }
+  g_assert_cmpuint (kernels_check_int8_get_n (), <=, 64);
+  test = int8_cases;
+  for (set = 0; set < G_N_ELEMENTS (int8_sets); set++) {
+    for (check = 0; check < kernels_check_int8_get_n (); check++, test++) {
+      g_autofree gchar *path = g_strdup_printf ("/kernels/int8/%s/%s",
+          int8_sets[set].name, kernels_check_int8_get_name (check));
+
+      *test = (Case){set, check};
+      g_test_add_data_func (path, test, test_int8_check);
     }
   }
   return g_test_run ();

@@ -1,0 +1,62 @@
+/* kernels: what the files of the int8 sets share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include "kernels/int8.h"
+
+G_BEGIN_DECLS
+
+/* Bits of SrganInt8Convolution.variant. */
+enum {
+  /* The activation is the identity: negative is positive. */
+  SRGAN_INT8_LINEAR = 1 << 0,
+  /* Lanes hold 4 output channels of several pixels. */
+  SRGAN_INT8_NARROW = 1 << 1,
+  /* Weights are in the order of SRGAN_INT8_ORDER_COLUMNS. */
+  SRGAN_INT8_COLUMNS = 1 << 2,
+};
+
+typedef enum {
+  /* As the codes lie in a row: the kernel_width in_stride codes of a kernel row
+   * follow each other. */
+  SRGAN_INT8_ORDER_RUN,
+  /* The columns of the kernel innermost: one code loaded serves them all.
+   * in_stride is a multiple of the group. */
+  SRGAN_INT8_ORDER_COLUMNS,
+} SrganInt8Order;
+
+/* How a set wants its weights:
+ * [out / lanes][ky][group of codes, in @order][out % lanes][code in group],
+ * zero-padded, gint8 or, with @is_wide, gint16. */
+typedef struct {
+  guint lanes; /* of bias and factors, too */
+  guint group; /* codes that one multiply-add instruction takes for one sum */
+  gboolean is_wide;
+  SrganInt8Order order;
+  gint offset; /* what the set takes from each byte before it multiplies */
+} SrganInt8Packing;
+
+/* Groups of a kernel row. */
+static inline guint
+srgan_int8_get_n_groups (const SrganInt8Convolution *convolution, guint group)
+{
+  return (convolution->kernel_width * convolution->in_stride + group - 1) /
+         group;
+}
+
+/* Everything that pack() does. */
+gboolean srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
+    const SrganInt8Layer *layer, const SrganInt8Packing *packing);
+
+guint srgan_int8_get_channel_stride (guint channels);
+
+extern const SrganInt8Kernels srgan_int8_kernels_c;
+extern const SrganInt8Kernels srgan_int8_kernels_avx2;
+extern const SrganInt8Kernels srgan_int8_kernels_avxvnni;
+extern const SrganInt8Kernels srgan_int8_kernels_avx512vnni;
+extern const SrganInt8Kernels srgan_int8_kernels_neon;
+extern const SrganInt8Kernels srgan_int8_kernels_dotprod;
+
+G_END_DECLS

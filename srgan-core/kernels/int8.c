@@ -1,0 +1,246 @@
+/* kernels: packing for the int8 sets, and the one table that chooses among
+ * them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernels/int8-private.h"
+
+#include <float.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "kernels/kernels.h"
+
+/* The sets of this build, the better ones later. */
+static const SrganInt8Kernels *const sets[] = {
+    &srgan_int8_kernels_c,
+};
+#define N_SETS G_N_ELEMENTS (sets)
+
+/* Each list srgan_int8_kernels_list() can return: the sets whose bits are in
+ * the index. */
+static const SrganInt8Kernels *lists[1 << N_SETS][N_SETS + 1];
+
+static void
+init (void)
+{
+  guint mask, i, n;
+
+  for (mask = 0; mask < G_N_ELEMENTS (lists); mask++)
+    for (i = n = 0; i < N_SETS; i++)
+      if (mask & (1u << i))
+        lists[mask][n++] = sets[i];
+}
+
+const SrganInt8Kernels *
+srgan_int8_kernels_get (SrganCpuFlags flags)
+{
+  guint best = N_SETS - 1;
+
+  while ((sets[best]->needs & flags) != sets[best]->needs)
+    best--;
+  return sets[best];
+}
+
+const SrganInt8Kernels *const *
+srgan_int8_kernels_list (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  SrganCpuFlags flags = srgan_cpu_get_flags ();
+  guint mask = 0, i;
+
+  pthread_once (&once, init);
+  for (i = 0; i < N_SETS; i++)
+    if ((sets[i]->needs & flags) == sets[i]->needs)
+      mask |= 1u << i;
+  return lists[mask];
+}
+
+guint
+srgan_int8_get_channel_stride (guint channels)
+{
+  return (channels + 3) / 4 * 4;
+}
+
+void
+srgan_int8_convolution_clear (SrganInt8Convolution *convolution)
+{
+  srgan_aligned_free (convolution->weight);
+  srgan_aligned_free (convolution->bias);
+  srgan_aligned_free (convolution->positive);
+  srgan_aligned_free (convolution->negative);
+  memset (convolution, 0, sizeof *convolution);
+}
+
+/* ---- Packing ---- */
+
+/* Inputs of one output: the bytes' sums stay within 2^30, and so do the words',
+ * whose weights are chosen for that. */
+#define MAX_INPUTS (1u << 15)
+/* What the magnitudes of 16-bit weights may add up to: times 32767, 2^30. */
+#define WORDS_BUDGET 32767.
+/* Larger biases, and larger results, mean nothing. */
+#define MAX_BYTES_BIAS (gdouble) (1 << 30)
+#define MAX_WORDS_BIAS (gdouble) (1 << 29)
+#define MAX_RESULT (gdouble) (1 << 30)
+
+/* The step of output @o's weights, given or, for words, chosen: the rounded
+ * codes' magnitudes stay within WORDS_BUDGET. */
+static gdouble
+get_weight_step (const SrganInt8Layer *layer, guint o, gsize n_inputs)
+{
+  gdouble sum = 0, step, bias;
+  gsize i;
+
+  if (layer->input_type == SRGAN_MAP_BYTES)
+    return layer->weight_step[o];
+  for (i = 0; i < n_inputs; i++)
+    sum += fabs (layer->weight[o * n_inputs + i]);
+  step = sum / (WORDS_BUDGET - n_inputs * .5);
+  bias = layer->bias ? fabs (layer->bias[o]) : 0;
+  /* so that the bias can be told in it */
+  step = MAX (step, bias / (layer->input_step * MAX_WORDS_BIAS));
+  return step > 0 ? step : 1;
+}
+
+static gint
+get_weight_code (
+    const SrganInt8Layer *layer, guint o, gsize n_inputs, gsize i, gdouble step)
+{
+  if (layer->input_type == SRGAN_MAP_BYTES)
+    return MAX (layer->weight_code[o * n_inputs + i], -127);
+  return (gint) rint (layer->weight[o * n_inputs + i] / step);
+}
+
+static void
+store_code (SrganInt8Convolution *convolution, const SrganInt8Packing *packing,
+    gsize index, gint code)
+{
+  if (packing->is_wide)
+    ((gint16 *) convolution->weight)[index] = (gint16) code;
+  else
+    ((gint8 *) convolution->weight)[index] = (gint8) code;
+}
+
+/* Where the code for input channel @c, kernel row @ky and column @kx of output
+ * @o lies. */
+static gsize
+get_index (const SrganInt8Convolution *convolution,
+    const SrganInt8Packing *packing, guint o, guint c, guint ky, guint kx)
+{
+  const guint group = packing->group, lanes = packing->lanes;
+  gsize n_groups = srgan_int8_get_n_groups (convolution, group);
+  gsize at, step;
+
+  if (packing->order == SRGAN_INT8_ORDER_COLUMNS) {
+    step = (gsize) (c / group) * convolution->kernel_width + kx;
+    at = c % group;
+  } else {
+    gsize i = (gsize) kx * convolution->in_stride + c;
+
+    step = i / group;
+    at = i % group;
+  }
+  step += (o / lanes * convolution->kernel_height + ky) * n_groups;
+  return (step * lanes + o % lanes) * group + at;
+}
+
+/* Weights, bias and factors of output @o. */
+static void
+pack_output (SrganInt8Convolution *convolution, const SrganInt8Layer *layer,
+    const SrganInt8Packing *packing, guint o)
+{
+  const guint kernel_width = layer->kernel_width;
+  const guint kernel_height = layer->kernel_height;
+  const gboolean from_bytes = layer->input_type == SRGAN_MAP_BYTES;
+  const gboolean to_bytes = layer->output_type == SRGAN_MAP_BYTES;
+  const gdouble max_bias = from_bytes ? MAX_BYTES_BIAS : MAX_WORDS_BIAS;
+  gsize n_inputs = (gsize) layer->in_channels * kernel_width * kernel_height;
+  gdouble weight_step = get_weight_step (layer, o, n_inputs);
+  gdouble scale = layer->input_step * weight_step;
+  gdouble slope = layer->slope ? layer->slope[o] : 1;
+  gdouble factor = to_bytes ? scale / layer->output_step : scale;
+  gdouble bias, limit;
+  gint64 sum = 0, magnitudes = 0;
+  guint c, ky, kx;
+  gsize i = 0;
+
+  for (c = 0; c < layer->in_channels; c++)
+    for (ky = 0; ky < kernel_height; ky++)
+      for (kx = 0; kx < kernel_width; kx++, i++) {
+        gint code = get_weight_code (layer, o, n_inputs, i, weight_step);
+
+        store_code (convolution, packing,
+            get_index (convolution, packing, o, c, ky, kx), code);
+        sum += code;
+        magnitudes += ABS (code);
+      }
+
+  bias = layer->bias ? rint (layer->bias[o] / scale) : 0;
+  bias = CLAMP (bias, -max_bias, max_bias);
+  convolution->bias[o] = (gint32) bias;
+  if (from_bytes)
+    convolution->bias[o] -=
+        (gint32) ((layer->input_zero - packing->offset) * sum);
+
+  /* No sum is larger than this. */
+  limit = fabs (bias) + magnitudes * (from_bytes ? 255. : 32767.) + 1;
+  limit = (to_bytes ? MAX_RESULT : FLT_MAX / 2) / limit;
+  convolution->positive[o] = (gfloat) MIN (factor, limit);
+  convolution->negative[o] = (gfloat) CLAMP (factor * slope, -limit, limit);
+  if (convolution->negative[o] != convolution->positive[o])
+    convolution->variant &= ~SRGAN_INT8_LINEAR;
+}
+
+gboolean
+srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
+    const SrganInt8Layer *layer, const SrganInt8Packing *packing)
+{
+  const guint lanes = packing->lanes;
+  gsize n_inputs, n_outputs, n_weight, weight_size;
+  guint o;
+
+  *convolution = (SrganInt8Convolution){
+      .in_channels = layer->in_channels,
+      .in_stride = layer->in_stride,
+      .out_channels = layer->out_channels,
+      .out_stride = layer->out_stride
+                        ? layer->out_stride
+                        : srgan_int8_get_channel_stride (layer->out_channels),
+      .kernel_width = layer->kernel_width,
+      .kernel_height = layer->kernel_height,
+      .input_type = layer->input_type,
+      .output_type = layer->output_type,
+      .addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0,
+      .variant = SRGAN_INT8_LINEAR,
+  };
+  if (!g_size_checked_mul (&n_inputs, layer->in_channels,
+          (gsize) layer->kernel_width * layer->kernel_height) ||
+      n_inputs > MAX_INPUTS || layer->in_stride > MAX_INPUTS ||
+      layer->out_channels > G_MAXINT / 2 ||
+      convolution->out_stride > G_MAXINT / 2) {
+    memset (convolution, 0, sizeof *convolution);
+    return FALSE;
+  }
+  n_outputs = ((gsize) convolution->out_stride + lanes - 1) / lanes * lanes;
+  n_weight = n_outputs * layer->kernel_height *
+             srgan_int8_get_n_groups (convolution, packing->group) *
+             packing->group;
+  weight_size = packing->is_wide ? sizeof (gint16) : sizeof (gint8);
+  convolution->weight = srgan_aligned_alloc (n_weight, weight_size);
+  convolution->bias = srgan_aligned_alloc (n_outputs, sizeof (gint32));
+  convolution->positive = srgan_aligned_alloc (n_outputs, sizeof (gfloat));
+  convolution->negative = srgan_aligned_alloc (n_outputs, sizeof (gfloat));
+  convolution->bytes = n_weight * weight_size +
+                       n_outputs * (sizeof (gint32) + 2 * sizeof (gfloat));
+  if (!convolution->weight || !convolution->bias || !convolution->positive ||
+      !convolution->negative) {
+    srgan_int8_convolution_clear (convolution);
+    return FALSE;
+  }
+  for (o = 0; o < layer->out_channels; o++)
+    pack_output (convolution, layer, packing, o);
+  return TRUE;
+}
