@@ -145,3 +145,98 @@ srgan_convolve_weight_gradient (const SrganMap *input,
         scratch, length, 1, weight_gradient, length);
   }
 }
+
+/* --- Any stride, any kernel -------------------------------------------- */
+
+gsize
+srgan_convolve_strided_get_scratch (
+    const SrganConvolveShape *shape, guint in_channels, guint output_width)
+{
+  return (gsize) shape->width * shape->height * in_channels * output_width;
+}
+
+/* Between row @y's neighbourhoods, [pixel][ky][kx][in], and the map that they
+ * are of: copied out, or, if @back, added to it. */
+static void
+exchange_row (const SrganMap *map, const SrganConvolveShape *shape, guint y,
+    guint width, gfloat *matrix, gboolean back)
+{
+  guint channels = map->channels;
+
+  for (guint x = 0; x < width; x++)
+    for (guint v = 0; v < shape->height; v++) {
+      gint row = (gint) (y * shape->stride + v) - (gint) shape->top;
+      gboolean inside = row >= 0 && row < (gint) map->height;
+
+      for (guint u = 0; u < shape->width; u++, matrix += channels) {
+        gint column = (gint) (x * shape->stride + u) - (gint) shape->left;
+        gfloat *pixel;
+
+        if (!inside || column < 0 || column >= (gint) map->width) {
+          if (!back)
+            memset (matrix, 0, channels * sizeof (gfloat));
+          continue;
+        }
+        pixel = srgan_map_row (map, row) + (gsize) column * map->stride;
+        if (back)
+          for (guint c = 0; c < channels; c++)
+            pixel[c] += matrix[c];
+        else
+          memcpy (matrix, pixel, channels * sizeof (gfloat));
+      }
+    }
+}
+
+void
+srgan_convolve_strided (const SrganMap *input, const gfloat *weight,
+    const gfloat *bias, const SrganConvolveShape *shape, const SrganMap *output,
+    gfloat *scratch)
+{
+  gint length = (gint) (shape->width * shape->height * input->channels);
+
+  for (guint y = 0; y < output->height; y++) {
+    gfloat *row = srgan_map_row (output, y);
+
+    exchange_row (input, shape, y, output->width, scratch, FALSE);
+    for (guint x = 0; bias != NULL && x < output->width; x++)
+      memcpy (row + (gsize) x * output->stride, bias,
+          output->channels * sizeof (gfloat));
+    cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (gint) output->width,
+        (gint) output->channels, length, 1, scratch, length, weight, length,
+        bias != NULL, row, (gint) output->stride);
+  }
+}
+
+void
+srgan_convolve_strided_weight_gradient (const SrganMap *input,
+    const SrganMap *output_gradient, const SrganConvolveShape *shape,
+    gfloat *weight_gradient, gfloat *scratch)
+{
+  gint length = (gint) (shape->width * shape->height * input->channels);
+
+  for (guint y = 0; y < output_gradient->height; y++) {
+    exchange_row (input, shape, y, output_gradient->width, scratch, FALSE);
+    cblas_sgemm (CblasRowMajor, CblasTrans, CblasNoTrans,
+        (gint) output_gradient->channels, length, (gint) output_gradient->width,
+        1, srgan_map_row (output_gradient, y), (gint) output_gradient->stride,
+        scratch, length, 1, weight_gradient, length);
+  }
+}
+
+void
+srgan_convolve_strided_input_gradient (const SrganMap *output_gradient,
+    const gfloat *weight, const SrganConvolveShape *shape,
+    const SrganMap *input_gradient, gfloat *scratch)
+{
+  gint length =
+      (gint) (shape->width * shape->height * input_gradient->channels);
+
+  for (guint y = 0; y < output_gradient->height; y++) {
+    cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans,
+        (gint) output_gradient->width, length, (gint) output_gradient->channels,
+        1, srgan_map_row (output_gradient, y), (gint) output_gradient->stride,
+        weight, length, 0, scratch, length);
+    exchange_row (
+        input_gradient, shape, y, output_gradient->width, scratch, TRUE);
+  }
+}

@@ -66,4 +66,52 @@ void srgan_convolve_weight_gradient (const SrganMap *input,
     const SrganMap *output_gradient, guint kernel, gfloat *weight_gradient,
     gfloat *scratch);
 
+/* --- Any stride, any kernel -------------------------------------------- */
+
+/* Output (x, y) reads inputs from (x stride - left, y stride - top) on; what
+ * lies outside the map is zero. Borders are not used. */
+typedef struct {
+  guint width; /* of the kernel */
+  guint height;
+  guint stride;
+  guint left; /* pixels of padding */
+  guint top;
+} SrganConvolveShape;
+
+/* The shape of a layer of the network's description. */
+#define SRGAN_CONVOLVE_SHAPE(layer)                                 \
+  {                                                                 \
+    (layer)->kernel_width, (layer)->kernel_height, (layer)->stride, \
+        (layer)->padding == SRGAN_PADDING_NONE                      \
+            ? 0                                                     \
+            : ((layer)->kernel_width - 1) / 2,                      \
+        (layer)->padding == SRGAN_PADDING_NONE                      \
+            ? 0                                                     \
+            : ((layer)->kernel_height - 1) / 2                      \
+  }
+
+/* Floats of scratch memory for one row of @output_width pixels. */
+SRGAN_API
+gsize srgan_convolve_strided_get_scratch (
+    const SrganConvolveShape *shape, guint in_channels, guint output_width);
+
+/* output = convolution of @input with @weight [out][ky][kx][in], plus @bias
+ * (NULL: none). */
+SRGAN_API
+void srgan_convolve_strided (const SrganMap *input, const gfloat *weight,
+    const gfloat *bias, const SrganConvolveShape *shape, const SrganMap *output,
+    gfloat *scratch);
+
+/* Adds the derivative by the weight to @weight_gradient. */
+SRGAN_API
+void srgan_convolve_strided_weight_gradient (const SrganMap *input,
+    const SrganMap *output_gradient, const SrganConvolveShape *shape,
+    gfloat *weight_gradient, gfloat *scratch);
+
+/* Adds the derivative by the input to @input_gradient. */
+SRGAN_API
+void srgan_convolve_strided_input_gradient (const SrganMap *output_gradient,
+    const gfloat *weight, const SrganConvolveShape *shape,
+    const SrganMap *input_gradient, gfloat *scratch);
+
 G_END_DECLS

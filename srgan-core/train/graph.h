@@ -9,6 +9,8 @@
 
 #include <srgan/srgan-network.h>
 
+#include "train/convolve.h"
+
 G_BEGIN_DECLS
 
 typedef struct _SrganGraph SrganGraph;
@@ -18,6 +20,10 @@ typedef enum {
   SRGAN_PARAMETER_WEIGHT, /* [rows = out][columns = ky, kx, in] */
   SRGAN_PARAMETER_BIAS,   /* [1][out] */
   SRGAN_PARAMETER_SLOPE,  /* [1][out] */
+  SRGAN_PARAMETER_GAIN,   /* [1][out]: batch-norm's weight */
+  /* not learned, but kept: batch-norm's running mean and variance, [2][out];
+   * a spectral norm's singular vectors, left, then right, [1][out + in] */
+  SRGAN_PARAMETER_STATISTIC,
 } SrganParameterKind;
 
 /* Where one tensor lies in the array. */
@@ -29,7 +35,9 @@ typedef struct {
   guint columns;
 } SrganParameter;
 
-/* A finished network in, or %SRGAN_ERROR_UNSUPPORTED with the layer named. */
+/* A network in, or %SRGAN_ERROR_UNSUPPORTED with the layer named. One that is
+ * finished has its batch-norms folded away; one that is not keeps them, and may
+ * end in a map of any size: discriminators and feature networks do. */
 SRGAN_API
 SrganGraph *srgan_graph_new (SrganNetwork *network, GError **error);
 SRGAN_API
@@ -58,6 +66,21 @@ SrganNetwork *srgan_graph_make_network (const SrganGraph *graph,
 SRGAN_API
 void srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters);
 
+/* Puts the weights of layer @layer, a convolution, under a spectral norm
+ * (Miyato et al. 2018): divided by an estimate of their largest singular value.
+ * Before any parameters are set. */
+SRGAN_API
+void srgan_graph_normalise_spectrum (
+    SrganGraph *graph, guint layer, guint64 seed);
+/* One step of power iteration: renews the singular vectors in @parameters. */
+SRGAN_API
+void srgan_graph_renew_spectra (SrganGraph *graph, gfloat *parameters);
+/* Makes a sum of gradients that srgan_graph_backward() gave that of the weights
+ * before their spectral norm. */
+SRGAN_API
+void srgan_graph_finish_gradient (
+    const SrganGraph *graph, gfloat *parameter_gradient);
+
 /* One thread's memory for maps of @width x @height input pixels; without
  * @backward for forward passes only. NULL when memory is out. */
 SRGAN_API
@@ -67,21 +90,38 @@ SRGAN_API
 void srgan_graph_state_free (SrganGraphState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganGraphState, srgan_graph_state_free)
 
-/* Runs the network on @input [height][width][channels]; @output is scale times
- * as large. */
+/* Runs the network on @input [height][width][channels]; @output, which may be
+ * NULL, receives the last layer's map. A batch-norm takes its running
+ * statistics: in training, SrganBatch runs networks that have one. */
 SRGAN_API
 void srgan_graph_forward (
     SrganGraphState *state, const gfloat *input, gfloat *output);
 
 /* After a forward pass: from the derivative by each output value, the
- * derivative by each learned number, written to @parameter_gradient. */
+ * derivative by each learned number, written to @parameter_gradient; that may
+ * be NULL if only the input's is wanted. */
 SRGAN_API
 void srgan_graph_backward (SrganGraphState *state,
     const gfloat *output_gradient, gfloat *parameter_gradient);
 
-/* For tests: after srgan_graph_backward() the derivative by the network's
- * input, [height][width][channels], of a graph made with
- * srgan_graph_want_input_gradient(). */
+/* Losses on several layers: what a layer gave; where the derivative by it goes
+ * (zeros at first) after srgan_graph_start_backward(); then
+ * srgan_graph_run_backward(), which adds to @parameter_gradient. The maps'
+ * padding channels must stay zero. */
+SRGAN_API
+const SrganMap *srgan_graph_get_value (
+    const SrganGraphState *state, guint layer);
+SRGAN_API
+void srgan_graph_start_backward (SrganGraphState *state);
+SRGAN_API
+const SrganMap *srgan_graph_get_gradient (SrganGraphState *state, guint layer);
+SRGAN_API
+void srgan_graph_run_backward (
+    SrganGraphState *state, gfloat *parameter_gradient);
+
+/* After a backward pass the derivative by the network's input,
+ * [height][width][channels], of a graph told so with
+ * srgan_graph_want_input_gradient() before its states were made. */
 SRGAN_API
 void srgan_graph_want_input_gradient (SrganGraph *graph);
 SRGAN_API

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/batch.h"
 #include "train/graph.h"
 #include "train/random.h"
 
@@ -315,6 +316,291 @@ test_resize (void)
     }
 }
 
+/* --- On a batch -------------------------------------------------------- */
+
+#define PATCHES 3
+
+/* The same for networks whose patches see each other; they need not end in
+ * their input's size, so they are left unfinished. @spectral: a layer whose
+ * weight is put under a spectral norm, or -1. */
+static void
+check_batch (SrganNetwork *network, guint in_channels, guint width,
+    guint height, gint spectral)
+{
+  GError *error = NULL;
+  g_autoptr (SrganGraph) graph = srgan_graph_new (network, &error);
+  g_autoptr (SrganBatch) batch = NULL;
+  SrganWorkers *workers = srgan_workers_new (2, NULL);
+  guint n_in = PATCHES * width * height * in_channels, n_out, n, n_tensors;
+  g_autofree gfloat *input = random_numbers (n_in, -1, 1);
+  g_autofree gfloat *output = NULL, *weight = NULL, *parameters = NULL;
+  g_autofree gfloat *gradient = NULL, *input_gradient = NULL;
+  const SrganParameter *tensors;
+
+  g_assert_no_error (error);
+  srgan_graph_want_input_gradient (graph);
+  if (spectral >= 0)
+    srgan_graph_normalise_spectrum (graph, (guint) spectral, 5);
+  batch = srgan_batch_new (graph, PATCHES, width, height, workers, NULL);
+  g_assert_nonnull (batch);
+  n = srgan_graph_get_n_parameters (graph);
+  n_out = PATCHES * (guint) srgan_batch_get_output_length (batch);
+  parameters = g_new (gfloat, n);
+  gradient = g_new (gfloat, n);
+  input_gradient = g_new (gfloat, n_in);
+  output = g_new (gfloat, n_out);
+  weight = random_numbers (n_out, -1, 1);
+  srgan_graph_get_parameters (graph, parameters);
+  srgan_graph_renew_spectra (graph, parameters);
+
+  for (guint i = 0; i < 2; i++) {
+    srgan_graph_set_parameters (graph, parameters);
+    srgan_batch_forward (batch, input, output);
+    memset (gradient, 0, n * sizeof (gfloat));
+    srgan_batch_backward (batch, weight, gradient, input_gradient);
+  }
+  srgan_graph_finish_gradient (graph, gradient);
+
+  tensors = srgan_graph_get_tensors (graph, &n_tensors);
+  for (guint t = 0; t <= n_tensors; t++) {
+    gfloat *numbers = t < n_tensors ? parameters + tensors[t].offset : input;
+    const gfloat *slopes =
+        t < n_tensors ? gradient + tensors[t].offset : input_gradient;
+    guint length = t < n_tensors ? tensors[t].rows * tensors[t].columns : n_in;
+    const gfloat step = 1 / 64.f;
+    gdouble size = 0;
+
+    if (t < n_tensors && tensors[t].kind == SRGAN_PARAMETER_STATISTIC)
+      continue;
+    for (guint i = 0; i < length; i++)
+      size += (gdouble) slopes[i] * slopes[i];
+    size = sqrt (size / length);
+    for (guint i = 0; i < length; i += length < 200 ? 1 : 7) {
+      gdouble sides[4] = {0}, difference;
+      gfloat value = numbers[i];
+
+      /* batch-norm is curved: the fourth-order rule */
+      for (guint k = 0; k < 4; k++) {
+        static const gfloat offsets[] = {-2, -1, 1, 2};
+
+        numbers[i] = value + offsets[k] * step;
+        srgan_graph_set_parameters (graph, parameters);
+        srgan_batch_forward (batch, input, output);
+        for (guint j = 0; j < n_out; j++)
+          sides[k] += (gdouble) output[j] * weight[j];
+      }
+      numbers[i] = value;
+      difference =
+          (sides[0] - 8 * sides[1] + 8 * sides[2] - sides[3]) / (12 * step);
+      if (!(fabs (difference - slopes[i]) <= 1e-2 * size + 2e-3))
+        g_error ("tensor %u of %u, number %u: gradient %g, finite difference "
+                 "%g",
+            t, n_tensors, i, slopes[i], difference);
+    }
+  }
+  srgan_workers_free (workers);
+  srgan_network_unref (network);
+}
+
+static gint
+add_norm (SrganNetwork *network, const gchar *name, gint input, guint channels)
+{
+  g_autofree gfloat *weight = random_numbers (4 * channels, .5, 1.5);
+  SrganLayer layer = {
+      .name = (gchar *) name,
+      .operation = SRGAN_OPERATION_BATCH_NORM,
+      .n_inputs = 1,
+      .inputs = {input},
+      .stride = 1,
+      .groups = 1,
+      .activation_low = 1e-3f,
+      .weight = weight,
+  };
+
+  return add (network, &layer);
+}
+
+/* Norms first, in the middle and last, one of them used twice. */
+static void
+test_batch_norm (void)
+{
+  SrganNetwork *network = srgan_network_new ("norm", SRGAN_COLOUR_RGB, 1);
+  SrganLayer sum = {
+      .name = (gchar *) "sum",
+      .operation = SRGAN_OPERATION_ADD,
+      .n_inputs = 2,
+      .stride = 1,
+      .groups = 1,
+  };
+  gint first = add_norm (network, "n1", SRGAN_INPUT_NETWORK, 3);
+  gint last =
+      add_conv (network, "a", first, 3, 5, 3, SRGAN_ACTIVATION_NONE, TRUE);
+  gint middle;
+
+  middle = add_norm (network, "n2", last, 5);
+  last = add_conv (network, "b", middle, 5, 5, 3, SRGAN_ACTIVATION_NONE, FALSE);
+  sum.inputs[0] = middle;
+  sum.inputs[1] = last;
+  last = add (network, &sum);
+  add_norm (network, "n3", last, 5);
+  check_batch (network, 3, 6, 5, -1);
+}
+
+/* Outside a batch the running statistics are used, as after folding. */
+static void
+test_folded_norm (void)
+{
+  SrganNetwork *network = srgan_network_new ("norm", SRGAN_COLOUR_Y, 1);
+  GError *error = NULL;
+  g_autoptr (SrganGraph) graph = NULL, folded = NULL;
+  g_autoptr (SrganGraphState) state = NULL, folded_state = NULL;
+  g_autoptr (SrganNetwork) finished = NULL;
+  g_autofree gfloat *parameters = NULL, *others = NULL;
+  g_autofree gfloat *input = random_numbers (WIDTH * HEIGHT, -1, 1);
+  gfloat a[WIDTH * HEIGHT], b[WIDTH * HEIGHT];
+  gint last = add_conv (
+      network, "a", SRGAN_INPUT_NETWORK, 1, 5, 3, SRGAN_ACTIVATION_NONE, FALSE);
+
+  last = add_norm (network, "n", last, 5);
+  add_conv (network, "b", last, 5, 1, 3, SRGAN_ACTIVATION_NONE, TRUE);
+  graph = srgan_graph_new (network, &error);
+  g_assert_no_error (error);
+  parameters = g_new (gfloat, srgan_graph_get_n_parameters (graph));
+  srgan_graph_get_parameters (graph, parameters);
+  srgan_graph_set_parameters (graph, parameters);
+  finished = srgan_graph_make_network (graph, parameters, "f", &error);
+  g_assert_no_error (error);
+  g_assert_true (srgan_network_finish (finished, &error));
+  g_assert_cmpuint (srgan_network_get_n_layers (finished), ==, 2);
+  folded = srgan_graph_new (finished, &error);
+  others = g_new (gfloat, srgan_graph_get_n_parameters (folded));
+  srgan_graph_get_parameters (folded, others);
+  srgan_graph_set_parameters (folded, others);
+  state = srgan_graph_state_new (graph, WIDTH, HEIGHT, FALSE);
+  folded_state = srgan_graph_state_new (folded, WIDTH, HEIGHT, FALSE);
+  srgan_graph_forward (state, input, a);
+  srgan_graph_forward (folded_state, input, b);
+  for (guint i = 0; i < WIDTH * HEIGHT; i++)
+    g_assert_cmpfloat_with_epsilon (a[i], b[i], 1e-5);
+  srgan_network_unref (network);
+}
+
+/* Strides, even kernels, no padding, a dense head; with a spectral norm. */
+static void
+test_strided (void)
+{
+  for (gint spectral = -1; spectral < 4; spectral++) {
+    SrganNetwork *network = srgan_network_new ("d", SRGAN_COLOUR_RGB, 1);
+    static const struct {
+      guint out, kernel, stride;
+      SrganPadding padding;
+    } convs[] = {{6, 3, 1, SRGAN_PADDING_ZERO}, {5, 4, 2, SRGAN_PADDING_ZERO},
+        {7, 3, 2, SRGAN_PADDING_ZERO}, {35, 3, 1, SRGAN_PADDING_NONE},
+        {2, 1, 1, SRGAN_PADDING_NONE}};
+    gint last = SRGAN_INPUT_NETWORK;
+    guint in = 3;
+
+    for (guint i = 0; i < G_N_ELEMENTS (convs); i++) {
+      guint n = convs[i].out * in * convs[i].kernel * convs[i].kernel;
+      g_autofree gfloat *weight = random_numbers (n, -1, 1);
+      g_autofree gfloat *bias = random_numbers (convs[i].out, -1, 1);
+      g_autofree gchar *name = g_strdup_printf ("c%u", i);
+      SrganLayer layer = {
+          .name = name,
+          .operation = SRGAN_OPERATION_CONV,
+          .n_inputs = 1,
+          .inputs = {last},
+          .out_channels = convs[i].out,
+          .kernel_width = convs[i].kernel,
+          .kernel_height = convs[i].kernel,
+          .stride = convs[i].stride,
+          .groups = 1,
+          .padding = convs[i].padding,
+          .weight = weight,
+          .bias = i % 2 ? bias : NULL,
+      };
+
+      for (guint k = 0; k < n; k++)
+        weight[k] /= in;
+      last = add (network, &layer);
+      in = convs[i].out;
+    }
+    check_batch (network, 3, 12, 12, spectral);
+  }
+}
+
+/* What puts maps together and takes them apart. */
+static void
+test_maps (void)
+{
+  SrganNetwork *network = srgan_network_new ("maps", SRGAN_COLOUR_Y, 1);
+  SrganLayer layer = {.n_inputs = 1, .stride = 1, .groups = 1};
+  gint a, b, last;
+
+  a = add_conv (
+      network, "a", SRGAN_INPUT_NETWORK, 1, 5, 3, SRGAN_ACTIVATION_NONE, TRUE);
+  b = add_conv (network, "b", a, 5, 3, 3, SRGAN_ACTIVATION_NONE, TRUE);
+  layer.name = (gchar *) "concat";
+  layer.operation = SRGAN_OPERATION_CONCAT;
+  layer.n_inputs = 3;
+  layer.inputs[0] = a;
+  layer.inputs[1] = b;
+  layer.inputs[2] = SRGAN_INPUT_NETWORK;
+  last = add (network, &layer);
+  layer.n_inputs = 1;
+  layer.name = (gchar *) "slice";
+  layer.operation = SRGAN_OPERATION_SLICE;
+  layer.inputs[0] = last;
+  layer.first = 2;
+  layer.out_channels = 6;
+  last = add (network, &layer);
+  layer.name = (gchar *) "unshuffle";
+  layer.operation = SRGAN_OPERATION_PIXEL_UNSHUFFLE;
+  layer.inputs[0] = last;
+  layer.factor = 2;
+  last = add (network, &layer);
+  check_batch (network, 1, 12, 8, -1);
+}
+
+/* A pooled map's gradient goes to the largest of each window. */
+static void
+test_max_pool (void)
+{
+  static const gfloat input[5 * 5] = {1, 2, 3, 0, 0, 4, 9, 5, 0, 7, 6, 0, 8, 1,
+      1, 0, 0, 0, 2, 0, -1, 0, 0, 0, 3};
+  static const gfloat weight[4] = {1, 10, 100, 1000};
+  SrganNetwork *network = srgan_network_new ("pool", SRGAN_COLOUR_Y, 1);
+  SrganLayer layer = {
+      .name = (gchar *) "pool",
+      .operation = SRGAN_OPERATION_MAX_POOL,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 2,
+      .groups = 1,
+  };
+  g_autoptr (SrganGraph) graph = NULL;
+  g_autoptr (SrganGraphState) state = NULL;
+  gfloat output[4], gradient[5 * 5], unused = 0;
+
+  add (network, &layer);
+  graph = srgan_graph_new (network, NULL);
+  srgan_graph_want_input_gradient (graph);
+  srgan_graph_set_parameters (graph, &unused);
+  state = srgan_graph_state_new (graph, 5, 5, TRUE);
+  srgan_graph_forward (state, input, output);
+  g_assert_cmpfloat (output[0], ==, 9);
+  g_assert_cmpfloat (output[1], ==, 8);
+  g_assert_cmpfloat (output[2], ==, 8);
+  g_assert_cmpfloat (output[3], ==, 8);
+  srgan_graph_backward (state, weight, NULL);
+  srgan_graph_get_input_gradient (state, gradient);
+  for (guint i = 0; i < 25; i++)
+    g_assert_cmpfloat (gradient[i], ==, i == 6 ? 1 : i == 12 ? 1110 : 0);
+  srgan_network_unref (network);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -325,5 +611,10 @@ main (int argc, char **argv)
   g_test_add_func ("/train/graph/add", test_add);
   g_test_add_func ("/train/graph/pixel-shuffle", test_pixel_shuffle);
   g_test_add_func ("/train/graph/resize", test_resize);
+  g_test_add_func ("/train/graph/batch-norm", test_batch_norm);
+  g_test_add_func ("/train/graph/folded-norm", test_folded_norm);
+  g_test_add_func ("/train/graph/strided", test_strided);
+  g_test_add_func ("/train/graph/maps", test_maps);
+  g_test_add_func ("/train/graph/max-pool", test_max_pool);
   return g_test_run ();
 }

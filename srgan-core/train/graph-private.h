@@ -1,0 +1,128 @@
+/* train: what the files of the graph share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#pragma once
+
+#include "kernels/kernels.h"
+#include "train/convolve.h"
+#include "train/graph.h"
+
+G_BEGIN_DECLS
+
+#define NO_TENSOR G_MAXUINT
+
+/* Strides of maps are multiples of so many floats where loops over them want
+ * no rest. */
+#define SRGAN_GRAPH_CHUNK 4
+
+typedef struct {
+  const SrganLayer *description; /* the network's */
+  guint weight;                  /* offsets of its tensors, or NO_TENSOR */
+  guint bias;
+  guint slope;
+  guint gain;       /* batch-norm's weight */
+  guint statistic;  /* batch-norm's running mean, running variance;
+                       a spectral norm's singular vectors, left, right */
+  gboolean carries; /* whether a derivative by its result is needed */
+  guint stride;     /* floats from pixel to pixel of its maps */
+  /* conv on the engine's kernels: the weights packed; turned: flipped, in and
+   * out exchanged, which carries gradients back */
+  gboolean on_kernels;
+  SrganConvolution forward;
+  SrganConvolution turned;
+  /* under a spectral norm: the weight over its largest singular value */
+  gfloat *effective;
+  guint64 seed; /* of the first singular vectors */
+  gfloat sigma;
+} Node;
+
+struct _SrganGraph {
+  SrganNetwork *network;
+  guint n_nodes;
+  Node *nodes;
+  gboolean input_carries;
+  const SrganKernels *kernels;
+  guint input_stride; /* of the input's gradient */
+  GArray *tensors;    /* of SrganParameter */
+  guint n_parameters;
+  guint border; /* of every map: half the largest kernel */
+  const gfloat *parameters;
+};
+
+/* The maps of one node. Without an activation, before and value are one. */
+typedef struct {
+  SrganMap before;
+  SrganMap value;
+  SrganMap gradient;
+  gboolean written; /* backward: whether gradient holds anything yet */
+  /* batch-norm: this map's own sums, [2][channels], and what the batch made
+   * of all its maps': mean, variance forwards; means of the gradient and of
+   * its product with the normalised value backwards. totals NULL: the running
+   * statistics are used. */
+  gdouble *sums;
+  const gdouble *totals;
+  const gdouble *totals_back;
+} NodeState;
+
+struct _SrganGraphState {
+  const SrganGraph *graph;
+  gboolean backward;
+  gboolean defer_dense; /* the batch finds the weight gradient of 1x1 maps */
+  NodeState input;
+  NodeState *nodes;
+  gfloat *scratch;
+};
+
+/* What an operation does in each direction. */
+typedef struct {
+  /* NULL, or why this layer cannot be trained */
+  const gchar *(*check) (const SrganLayer *layer);
+  void (*forward) (SrganGraphState *state, guint index);
+  /* from nodes[index].gradient to its inputs' and, unless that is NULL, to the
+   * parameters' */
+  void (*backward) (
+      SrganGraphState *state, guint index, gfloat *parameter_gradient);
+  /* Of operations that look at the whole batch: fills nodes[index].sums before
+   * forward and before backward. */
+  void (*measure) (SrganGraphState *state, guint index);
+  void (*measure_back) (SrganGraphState *state, guint index);
+} SrganGraphOperation;
+
+const SrganGraphOperation *srgan_graph_get_operation (SrganOperation operation);
+gboolean srgan_graph_can_activate (SrganActivation activation);
+
+/* The weight that a convolution works with. */
+static inline const gfloat *
+srgan_graph_get_weight (const SrganGraph *graph, const Node *node)
+{
+  return node->effective != NULL ? node->effective
+                                 : graph->parameters + node->weight;
+}
+
+static inline gboolean
+srgan_graph_input_carries (const SrganGraph *graph, gint input)
+{
+  return input == SRGAN_INPUT_NETWORK ? graph->input_carries
+                                      : graph->nodes[input].carries;
+}
+
+/* One node in one direction. */
+void srgan_graph_node_forward (SrganGraphState *state, guint index);
+void srgan_graph_node_backward (
+    SrganGraphState *state, guint index, gfloat *parameter_gradient);
+
+/* A node's derivative through its activation, and what belongs to its slopes
+ * and biases; what batch-norm's measure_back needs first. */
+void srgan_graph_activate (SrganGraphState *state, guint index);
+void srgan_graph_activate_back (
+    SrganGraphState *state, guint index, gfloat *parameter_gradient);
+
+/* Between a map and [height][width][channels]. */
+void srgan_graph_load_map (const SrganMap *map, const gfloat *values);
+void srgan_graph_store_map (const SrganMap *map, gfloat *values);
+/* target = source, or target += source if @accumulate. */
+void srgan_graph_copy_map (
+    const SrganMap *target, const SrganMap *source, gboolean accumulate);
+
+G_END_DECLS

@@ -1,0 +1,106 @@
+/* train: the processes that train one network together, over MPI.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "train/ranks.h"
+
+#ifdef SRGAN_HAVE_MPI
+#include <mpi.h>
+#endif
+
+/* MPI counts in ints; and a part this large costs no more for being one. */
+#define PART (1 << 24)
+
+struct _SrganRanks {
+  guint n;
+  guint rank;
+};
+
+SrganRanks *
+srgan_ranks_join (void)
+{
+#ifdef SRGAN_HAVE_MPI
+  SrganRanks *ranks;
+  int provided, n, rank;
+
+  /* what Open MPI's, MPICH's and Intel's starters, and Slurm, leave behind:
+   * without a starter MPI_Init() would spend a second on making one process
+   * of one */
+  if (g_getenv ("OMPI_COMM_WORLD_SIZE") == NULL &&
+      g_getenv ("PMI_SIZE") == NULL && g_getenv ("PMIX_RANK") == NULL)
+    return NULL;
+  if (MPI_Init_thread (NULL, NULL, MPI_THREAD_FUNNELED, &provided) !=
+      MPI_SUCCESS)
+    return NULL;
+  MPI_Comm_size (MPI_COMM_WORLD, &n);
+  MPI_Comm_rank (MPI_COMM_WORLD, &rank);
+  ranks = g_new (SrganRanks, 1);
+  ranks->n = (guint) n;
+  ranks->rank = (guint) rank;
+  return ranks;
+#else
+  return NULL;
+#endif
+}
+
+void
+srgan_ranks_leave (SrganRanks *ranks)
+{
+  if (ranks == NULL)
+    return;
+#ifdef SRGAN_HAVE_MPI
+  MPI_Finalize ();
+#endif
+  g_free (ranks);
+}
+
+guint
+srgan_ranks_get_n (const SrganRanks *ranks)
+{
+  return ranks != NULL ? ranks->n : 1;
+}
+
+guint
+srgan_ranks_get_rank (const SrganRanks *ranks)
+{
+  return ranks != NULL ? ranks->rank : 0;
+}
+
+void
+srgan_ranks_sum (SrganRanks *ranks, gdouble *values, gsize n)
+{
+#ifdef SRGAN_HAVE_MPI
+  for (; ranks != NULL && n > 0;) {
+    gsize part = MIN (n, PART);
+
+    MPI_Allreduce (
+        MPI_IN_PLACE, values, (int) part, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    values += part;
+    n -= part;
+  }
+#endif
+}
+
+void
+srgan_ranks_sum_floats (SrganRanks *ranks, gfloat *values, gsize n)
+{
+#ifdef SRGAN_HAVE_MPI
+  for (; ranks != NULL && n > 0;) {
+    gsize part = MIN (n, PART);
+
+    MPI_Allreduce (
+        MPI_IN_PLACE, values, (int) part, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+    values += part;
+    n -= part;
+  }
+#endif
+}
+
+gboolean
+srgan_ranks_any (SrganRanks *ranks, gboolean here)
+{
+  gdouble n = here ? 1 : 0;
+
+  srgan_ranks_sum (ranks, &n, 1);
+  return n > 0;
+}
