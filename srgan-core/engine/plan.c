@@ -397,6 +397,12 @@ srgan_plan_new (
 
   g_return_val_if_fail (network != NULL && settings != NULL, NULL);
 
+  if (srgan_network_gives_features (network)) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+        "%s gives features, not pictures: it serves training and srgan-eval",
+        srgan_network_get_name (network));
+    return NULL;
+  }
   if (!check_layout (&settings->layout, error) ||
       !check_size (settings->width, settings->height,
           srgan_network_get_scale (network), error))

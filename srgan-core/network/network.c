@@ -440,6 +440,14 @@ srgan_network_set_note (
     g_hash_table_insert (network->notes, g_strdup (key), g_strdup (value));
 }
 
+gboolean
+srgan_network_gives_features (SrganNetwork *network)
+{
+  const gchar *ends = g_hash_table_lookup (network->notes, "ends");
+
+  return ends != NULL && strcmp (ends, "features") == 0;
+}
+
 static gboolean
 check_ends (SrganNetwork *network, GError **error)
 {
@@ -465,6 +473,8 @@ check_ends (SrganNetwork *network, GError **error)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID, "layers: is empty");
     return FALSE;
   }
+  if (srgan_network_gives_features (network))
+    return TRUE;
   last = get_layer (network, network->layers->len - 1);
   if (last->out_channels != network->source.out_channels) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,

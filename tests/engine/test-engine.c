@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <glib/gstdio.h>
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
@@ -670,6 +671,55 @@ test_not_quantised (void)
   g_clear_error (&error);
 }
 
+/* A network that judges pictures makes none; it can be kept in a file. */
+static void
+test_features (void)
+{
+  g_autoptr (SrganNetwork) network =
+      srgan_network_new ("judge", SRGAN_COLOUR_RGB, 1);
+  g_autoptr (SrganNetwork) again = NULL;
+  g_autoptr (SrganPlan) plan = NULL;
+  g_autofree gchar *folder = g_dir_make_tmp ("srgan-XXXXXX", NULL);
+  g_autofree gchar *path = g_build_filename (folder, "j.safetensors", NULL);
+  gfloat weight[9 * 3 * 4] = {0};
+  SrganLayer layer = {
+      .name = (gchar *) "conv",
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 4,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 2,
+      .groups = 1,
+      .padding = SRGAN_PADDING_NONE,
+      .weight = weight,
+  };
+  SrganPlanSettings settings = {
+      .width = 8,
+      .height = 8,
+      .layout = {.kind = SRGAN_LAYOUT_RGB,
+          .pixel_stride = {3, 3, 3},
+          .full_range = TRUE},
+  };
+  GError *error = NULL;
+
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, &error), ==, 0);
+  srgan_network_set_note (network, "ends", "features");
+  g_assert_true (srgan_network_finish (network, &error));
+  g_assert_true (srgan_network_save (network, path, &error));
+  again = srgan_network_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_true (srgan_network_gives_features (again));
+  plan = srgan_plan_new (again, &settings, &error);
+  g_assert_null (plan);
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "judge"));
+  g_error_free (error);
+  g_remove (path);
+  g_rmdir (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -687,5 +737,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/report", test_report);
   g_test_add_func ("/engine/layer-report", test_layer_report);
   g_test_add_func ("/engine/not-quantised", test_not_quantised);
+  g_test_add_func ("/engine/features", test_features);
   return g_test_run ();
 }

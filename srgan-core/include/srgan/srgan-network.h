@@ -229,6 +229,11 @@ guint srgan_network_get_reach (SrganNetwork *network);
  * %NULL where there is none. */
 SRGAN_API
 const gchar *srgan_network_get_note (SrganNetwork *network, const gchar *key);
+/* Whether the note "ends" says "features": the network's last layer may then
+ * give any map. Such a network judges pictures, for training and for scores;
+ * no plan can be made of it. */
+SRGAN_API
+gboolean srgan_network_gives_features (SrganNetwork *network);
 /* The keys of all notes, %NULL-terminated, sorted; free with g_strfreev(). */
 SRGAN_API
 gchar **srgan_network_list_notes (SrganNetwork *network);
