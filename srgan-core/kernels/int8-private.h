@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/int8.h"
+#include "kernels/kernels.h"
 
 G_BEGIN_DECLS
 
@@ -34,6 +35,9 @@ typedef struct {
   guint lanes; /* of bias and factors, too */
   guint group; /* codes that one multiply-add instruction takes for one sum */
   gboolean is_wide;
+  /* Weights of bytes in groups of 4: channels 0 and 1 of all lanes, then
+   * channels 2 and 3. */
+  gboolean is_paired;
   SrganInt8Order order;
   gint offset; /* what the set takes from each byte before it multiplies */
 } SrganInt8Packing;

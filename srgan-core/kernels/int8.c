@@ -11,11 +11,19 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "kernels/kernels.h"
 
 /* The sets of this build, the better ones later. */
 static const SrganInt8Kernels *const sets[] = {
     &srgan_int8_kernels_c,
+#ifdef __x86_64__
+    &srgan_int8_kernels_avx2,
+    &srgan_int8_kernels_avxvnni,
+    &srgan_int8_kernels_avx512vnni,
+#endif
+#ifdef __aarch64__
+    &srgan_int8_kernels_neon,
+    &srgan_int8_kernels_dotprod,
+#endif
 };
 #define N_SETS G_N_ELEMENTS (sets)
 
@@ -76,8 +84,8 @@ srgan_int8_convolution_clear (SrganInt8Convolution *convolution)
 
 /* ---- Packing ---- */
 
-/* Inputs of one output: the bytes' sums stay within 2^30, and so do the words',
- * whose weights are chosen for that. */
+/* Inputs of one output, padding channels among them: the bytes' sums stay
+ * within 2^30, and so do the words', whose weights are chosen for that. */
 #define MAX_INPUTS (1u << 15)
 /* What the magnitudes of 16-bit weights may add up to: times 32767, 2^30. */
 #define WORDS_BUDGET 32767.
@@ -144,6 +152,8 @@ get_index (const SrganInt8Convolution *convolution,
     at = i % group;
   }
   step += (o / lanes * convolution->kernel_height + ky) * n_groups;
+  if (packing->is_paired)
+    return (step * 2 + at / 2) * lanes * 2 + o % lanes * 2 + at % 2;
   return (step * lanes + o % lanes) * group + at;
 }
 
@@ -214,12 +224,13 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
       .input_type = layer->input_type,
       .output_type = layer->output_type,
       .addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0,
-      .variant = SRGAN_INT8_LINEAR,
+      .variant =
+          SRGAN_INT8_LINEAR |
+          (packing->order == SRGAN_INT8_ORDER_COLUMNS ? SRGAN_INT8_COLUMNS : 0),
   };
-  if (!g_size_checked_mul (&n_inputs, layer->in_channels,
+  if (!g_size_checked_mul (&n_inputs, layer->in_stride,
           (gsize) layer->kernel_width * layer->kernel_height) ||
-      n_inputs > MAX_INPUTS || layer->in_stride > MAX_INPUTS ||
-      layer->out_channels > G_MAXINT / 2 ||
+      n_inputs > MAX_INPUTS || layer->out_channels > G_MAXINT / 2 ||
       convolution->out_stride > G_MAXINT / 2) {
     memset (convolution, 0, sizeof *convolution);
     return FALSE;

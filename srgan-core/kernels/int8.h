@@ -115,7 +115,7 @@ typedef struct {
 
   /* Fills @convolution (freed with srgan_int8_convolution_clear()). FALSE, with
    * @convolution cleared, when memory is out or when the sums of so many
-   * channels could leave 32 bits (more than 2^15 taps x channels).
+   * channels could leave 32 bits (more than 2^15 taps x in_stride).
    *
    * Steps are positive numbers. What is too large for the arithmetic is cut
    * off: a bias at 2^30 input_step weight_step (2^29 of words), a factor that

@@ -20,18 +20,25 @@ core=$SRGAN_SOURCE_ROOT/srgan-core
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# shellcheck disable=SC2046 # several flags
-aarch64-linux-gnu-gcc -std=gnu11 -D_GNU_SOURCE -O3 -Wall -Wextra -Werror \
-  -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-  -fno-math-errno -fno-trapping-math -ffp-contract=off -DDISABLE_ORC -static \
-  -I"$core" -I"$core/include" -I"$generated" \
-  $(pkg-config --cflags-only-I glib-2.0) \
+compile () {
+  # shellcheck disable=SC2046 # several flags
+  aarch64-linux-gnu-gcc -std=gnu11 -D_GNU_SOURCE -O3 -Wall -Wextra -Werror \
+    -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+    -fno-math-errno -fno-trapping-math -ffp-contract=off -DDISABLE_ORC \
+    -I"$core" -I"$core/include" -I"$generated" \
+    $(pkg-config --cflags-only-I glib-2.0) "$@" >&2
+}
+
+compile -march=armv8.2-a+dotprod -c "$core"/kernels/int8-dotprod.c \
+  -o "$folder/int8-dotprod.o"
+compile -static \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check.c \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check-int8.c \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check-alone.c \
   "$core"/kernels/kernels.c "$core"/kernels/kernels-c.c \
+  "$core"/kernels/kernels-neon.c \
   "$core"/kernels/int8.c "$core"/kernels/int8-c.c \
-  "$core"/kernels/kernels-neon.c "$core"/base/memory.c \
-  "$1" -lm -o "$folder/check" >&2
+  "$core"/kernels/int8-neon.c "$folder/int8-dotprod.o" \
+  "$core"/base/memory.c "$1" -lm -o "$folder/check"
 
 qemu-aarch64 "$folder/check"

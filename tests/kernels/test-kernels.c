@@ -26,6 +26,14 @@ static const struct {
   SrganCpuFlags needs;
 } int8_sets[] = {
     {"c", 0},
+#if defined(__x86_64__)
+    {"avx2", SRGAN_CPU_AVX2},
+    {"avxvnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI},
+    {"avx512vnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512 | SRGAN_CPU_AVX512_VNNI},
+#elif defined(__aarch64__)
+    {"neon", SRGAN_CPU_NEON},
+    {"dotprod", SRGAN_CPU_NEON | SRGAN_CPU_DOTPROD},
+#endif
 };
 
 typedef struct {
