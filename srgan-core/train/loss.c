@@ -74,7 +74,18 @@ srgan_loss (SrganLossKind kind, gdouble epsilon, const gfloat *output,
     return all_values (
                SRGAN_LOSS_CHARBONNIER, e, output, target, n, w, gradient) /
            n;
-  default:
+  case SRGAN_LOSS_L2:
     return all_values (SRGAN_LOSS_L2, e, output, target, n, w, gradient) / n;
+  case SRGAN_LOSS_ORIGINAL_L1:
+    /* 1000 / 255 (sqrt ((255 x)^2 + 1) - 1) = 1000 charbonnier at 1 / 255 */
+    return 1000 *
+           all_values (SRGAN_LOSS_CHARBONNIER, 1 / 255.f, output, target, n,
+               1000 * w, gradient) /
+           n;
+  default: /* SRGAN_LOSS_ORIGINAL_L2 */
+    return 255e3 *
+           all_values (
+               SRGAN_LOSS_L2, e, output, target, n, 255e3f * w, gradient) /
+           n;
   }
 }

@@ -12,6 +12,9 @@ typedef enum {
   SRGAN_LOSS_L1,          /* mean |d| */
   SRGAN_LOSS_CHARBONNIER, /* mean sqrt (d^2 + epsilon^2) - epsilon */
   SRGAN_LOSS_L2,          /* mean d^2 */
+  /* as the original system (SRGAN-Rust) defines and calls them, d in codes: */
+  SRGAN_LOSS_ORIGINAL_L1, /* 1000 / 255 mean (sqrt (d^2 + 1) - 1) */
+  SRGAN_LOSS_ORIGINAL_L2, /* 2000 / 255 mean d^2 / 2 */
 } SrganLossKind;
 
 /* The mean loss over @n values. @gradient receives its derivative by each of

@@ -1,0 +1,322 @@
+/* train: what a feature network sees in a picture.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "train/feature-network.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "train/graph.h"
+#include "train/random.h"
+
+/* The stream of random numbers for the weights. */
+#define FEATURE_STREAM (G_MAXUINT64 - 2)
+
+struct _SrganFeatures {
+  SrganGraph *graph;
+  gfloat *parameters;
+  GArray *layers; /* of guint */
+  SrganColour colour;
+};
+
+struct _SrganFeaturesState {
+  const SrganFeatures *features;
+  gsize n_pixels;
+  gfloat *picture; /* [height][width][3]: what the network is shown */
+  SrganGraphState *output;
+  SrganGraphState *target;
+};
+
+/* --- A network with random weights ------------------------------------- */
+
+static gboolean
+add_random_conv (SrganNetwork *network, guint in, guint out, guint seed,
+    gboolean pool, GError **error)
+{
+  guint n_layers = srgan_network_get_n_layers (network);
+  g_autofree gchar *name = g_strdup_printf ("conv%u", n_layers);
+  g_autofree gchar *pool_name = g_strdup_printf ("pool%u", n_layers);
+  gsize n = (gsize) 9 * in * out;
+  g_autofree gfloat *weight = g_new (gfloat, n);
+  SrganRandom random = srgan_random_init (seed, FEATURE_STREAM, n_layers);
+  SrganLayer layer = {
+      .name = name,
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {(gint) n_layers - 1}, /* of the first: the network's input */
+      .out_channels = out,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 1,
+      .groups = 1,
+      .padding = SRGAN_PADDING_ZERO,
+      .activation = SRGAN_ACTIVATION_RELU,
+      .weight = weight,
+  };
+
+  /* Gaussian, of the variance that keeps that of what passes (He 2015) */
+  for (gsize i = 0; i < n; i++) {
+    gdouble radius = sqrt (-2 * log (1 - srgan_random_unit (&random)));
+
+    weight[i] = (gfloat) (sqrt (2. / (9 * in)) * radius *
+                          cos (2 * G_PI * srgan_random_unit (&random)));
+  }
+  if (srgan_network_add_layer (network, &layer, error) < 0)
+    return FALSE;
+  if (!pool)
+    return TRUE;
+  layer = (SrganLayer){
+      .name = pool_name,
+      .operation = SRGAN_OPERATION_MAX_POOL,
+      .n_inputs = 1,
+      .inputs = {(gint) n_layers},
+      .kernel_width = 2,
+      .kernel_height = 2,
+      .stride = 2,
+      .groups = 1,
+  };
+  return srgan_network_add_layer (network, &layer, error) >= 0;
+}
+
+static SrganNetwork *
+make_random_network (guint seed, GError **error)
+{
+  static const guint channels[] = {3, 32, 32, 64, 64, 128, 128};
+  g_autoptr (SrganNetwork) network =
+      srgan_network_new ("random-features", SRGAN_COLOUR_RGB, 1);
+
+  for (guint i = 0; i + 1 < G_N_ELEMENTS (channels); i++)
+    if (!add_random_conv (network, channels[i], channels[i + 1], seed,
+            i % 2 == 1 && i + 2 < G_N_ELEMENTS (channels), error))
+      return NULL;
+  srgan_network_set_note (network, "ends", "features");
+  return srgan_network_finish (network, error) ? g_steal_pointer (&network)
+                                               : NULL;
+}
+
+/* --- Layers ------------------------------------------------------------ */
+
+static gboolean
+find_layers (SrganFeatures *features, SrganNetwork *network,
+    const gchar *layers, GError **error)
+{
+  guint n = srgan_network_get_n_layers (network);
+  g_autofree gboolean *taken = g_new0 (gboolean, n);
+  const gchar *note = srgan_network_get_note (network, "features");
+
+  if (*layers == '\0' && note != NULL)
+    layers = note;
+  if (*layers != '\0') {
+    g_auto (GStrv) names = g_strsplit (layers, ";", -1);
+
+    for (guint i = 0; names[i] != NULL; i++) {
+      gint index = srgan_network_find_layer (network, g_strstrip (names[i]));
+
+      if (index < 0) {
+        g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+            "the feature network %s has no layer '%s': srgan-info --layers "
+            "lists them",
+            srgan_network_get_name (network), names[i]);
+        return FALSE;
+      }
+      taken[index] = TRUE;
+    }
+  } else {
+    for (guint i = 0; i < n; i++) {
+      const SrganLayer *layer = srgan_network_get_layer (network, i);
+
+      if (layer->stride > 1 && layer->inputs[0] != SRGAN_INPUT_NETWORK)
+        taken[layer->inputs[0]] = TRUE;
+    }
+    taken[n - 1] = TRUE;
+  }
+  for (guint i = 0; i < n; i++)
+    if (taken[i])
+      g_array_append_val (features->layers, i);
+  return TRUE;
+}
+
+SrganFeatures *
+srgan_features_new (SrganNetwork *network, const gchar *layers, guint seed,
+    SrganColour colour, GError **error)
+{
+  g_autoptr (SrganFeatures) features = g_new0 (SrganFeatures, 1);
+  g_autoptr (SrganNetwork) used = network != NULL
+                                      ? srgan_network_ref (network)
+                                      : make_random_network (seed, error);
+
+  if (used == NULL)
+    return NULL;
+  if (srgan_network_get_colour (used) != SRGAN_COLOUR_RGB) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+        "%s cannot judge pictures: it takes %s, and rgb is needed",
+        srgan_network_get_name (used),
+        srgan_colour_to_string (srgan_network_get_colour (used)));
+    return NULL;
+  }
+  features->colour = colour;
+  features->layers = g_array_new (FALSE, FALSE, sizeof (guint));
+  features->graph = srgan_graph_new (used, error);
+  if (features->graph == NULL || !find_layers (features, used, layers, error))
+    return NULL;
+  srgan_graph_want_input_gradient (features->graph);
+  features->parameters =
+      g_new (gfloat, srgan_graph_get_n_parameters (features->graph));
+  srgan_graph_get_parameters (features->graph, features->parameters);
+  srgan_graph_set_parameters (features->graph, features->parameters);
+  return g_steal_pointer (&features);
+}
+
+void
+srgan_features_free (SrganFeatures *features)
+{
+  if (features == NULL)
+    return;
+  srgan_graph_free (features->graph);
+  g_array_unref (features->layers);
+  g_free (features->parameters);
+  g_free (features);
+}
+
+/* --- Comparing --------------------------------------------------------- */
+
+SrganFeaturesState *
+srgan_features_state_new (const SrganFeatures *features, guint width,
+    guint height, gboolean backward, GError **error)
+{
+  g_autoptr (SrganFeaturesState) state = g_new0 (SrganFeaturesState, 1);
+
+  state->features = features;
+  state->n_pixels = (gsize) width * height;
+  state->picture = g_new (gfloat, 3 * state->n_pixels);
+  state->output =
+      srgan_graph_state_new (features->graph, width, height, backward);
+  state->target = srgan_graph_state_new (features->graph, width, height, FALSE);
+  if (state->output == NULL || state->target == NULL) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "the feature network %s cannot be run on pictures of %ux%u: they are "
+        "too small for its layers, or memory is out",
+        srgan_network_get_name (srgan_graph_get_network (features->graph)),
+        width, height);
+    return NULL;
+  }
+  return g_steal_pointer (&state);
+}
+
+void
+srgan_features_state_free (SrganFeaturesState *state)
+{
+  if (state == NULL)
+    return;
+  srgan_graph_state_free (state->output);
+  srgan_graph_state_free (state->target);
+  g_free (state->picture);
+  g_free (state);
+}
+
+/* Limited-range luma over 255 to full-range grey: factor and offset. */
+#define GREY_FACTOR (255 / 219.f)
+#define GREY_OFFSET (-16 / 219.f)
+
+static void
+look (SrganFeaturesState *state, SrganGraphState *graph_state,
+    const gfloat *picture)
+{
+  if (state->features->colour == SRGAN_COLOUR_Y) {
+    for (gsize i = 0; i < state->n_pixels; i++)
+      for (guint c = 0; c < 3; c++)
+        state->picture[3 * i + c] = picture[i] * GREY_FACTOR + GREY_OFFSET;
+    picture = state->picture;
+  }
+  srgan_graph_forward (graph_state, picture, NULL);
+}
+
+gdouble
+srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
+    const gfloat *target, gfloat weight, gfloat *gradient)
+{
+  const GArray *layers = state->features->layers;
+  gdouble total = 0;
+
+  look (state, state->target, target);
+  look (state, state->output, output);
+  srgan_graph_start_backward (state->output);
+  for (guint i = 0; i < layers->len; i++) {
+    guint layer = g_array_index (layers, guint, i);
+    const SrganMap *a = srgan_graph_get_value (state->output, layer);
+    const SrganMap *b = srgan_graph_get_value (state->target, layer);
+    const SrganMap *d = srgan_graph_get_gradient (state->output, layer);
+    gdouble sum = 0, square = 0;
+    gfloat factor;
+
+    for (guint y = 0; y < a->height; y++) {
+      const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+
+      for (guint x = 0; x < a->width; x++, p += a->stride, q += b->stride)
+        for (guint c = 0; c < a->channels; c++) {
+          sum += (gdouble) (p[c] - q[c]) * (p[c] - q[c]);
+          square += (gdouble) q[c] * q[c];
+        }
+    }
+    square += 1e-6 * a->width * a->height * a->channels;
+    total += sum / square / layers->len;
+    factor = (gfloat) (2 * weight / square / layers->len);
+    for (guint y = 0; y < a->height; y++) {
+      const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+      gfloat *to = srgan_map_row (d, y);
+
+      for (guint x = 0; x < a->width;
+           x++, p += a->stride, q += b->stride, to += d->stride)
+        for (guint c = 0; c < a->channels; c++)
+          to[c] += factor * (p[c] - q[c]);
+    }
+  }
+  srgan_graph_run_backward (state->output, NULL);
+  srgan_graph_get_input_gradient (state->output, state->picture);
+  if (state->features->colour == SRGAN_COLOUR_Y)
+    for (gsize i = 0; i < state->n_pixels; i++)
+      gradient[i] +=
+          GREY_FACTOR * (state->picture[3 * i] + state->picture[3 * i + 1] +
+                            state->picture[3 * i + 2]);
+  else
+    for (gsize i = 0; i < 3 * state->n_pixels; i++)
+      gradient[i] += state->picture[i];
+  return total;
+}
+
+gdouble
+srgan_features_distance (
+    SrganFeaturesState *state, const gfloat *output, const gfloat *target)
+{
+  const GArray *layers = state->features->layers;
+  gdouble total = 0;
+
+  look (state, state->target, target);
+  look (state, state->output, output);
+  for (guint i = 0; i < layers->len; i++) {
+    guint layer = g_array_index (layers, guint, i);
+    const SrganMap *a = srgan_graph_get_value (state->output, layer);
+    const SrganMap *b = srgan_graph_get_value (state->target, layer);
+    gdouble sum = 0;
+
+    for (guint y = 0; y < a->height; y++) {
+      const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+
+      for (guint x = 0; x < a->width; x++, p += a->stride, q += b->stride) {
+        gdouble pp = 0, qq = 0;
+
+        for (guint c = 0; c < a->channels; c++) {
+          pp += (gdouble) p[c] * p[c];
+          qq += (gdouble) q[c] * q[c];
+        }
+        pp = 1 / (sqrt (pp) + 1e-10);
+        qq = 1 / (sqrt (qq) + 1e-10);
+        for (guint c = 0; c < a->channels; c++)
+          sum += (p[c] * pp - q[c] * qq) * (p[c] * pp - q[c] * qq);
+      }
+    }
+    total += sum / ((gdouble) a->width * a->height);
+  }
+  return total;
+}
