@@ -298,6 +298,38 @@ align_floats (gsize floats)
   return (floats + line - 1) / line * line;
 }
 
+static void
+measure_width (const SrganTile *tile, gint *widest)
+{
+  guint i;
+
+  for (i = 0; i < tile->plan->n_stages; i++) {
+    const SrganRegion *region = &tile->states[i].region;
+
+    widest[i] = MAX (widest[i], region->x1 - region->x0);
+  }
+}
+
+/* Pieces for reuse begin where no tile may, and overlap on both sides. */
+static void
+measure_pieces (const SrganPlan *plan, SrganTile *tile, gint *widest)
+{
+  SrganRegion piece;
+  guint i;
+
+  for (i = 0; srgan_reuse_get_piece (plan->reuse, i, 0, &piece); i++) {
+    srgan_tile_place (tile, &piece);
+    measure_width (tile, widest);
+  }
+  for (i = 0; srgan_reuse_get_piece (plan->reuse, 0, i, &piece); i++) {
+    srgan_tile_place (tile, &piece);
+    srgan_tile_measure (tile);
+    /* From here on, all that changes is where the frame ends. */
+    if (tile->states[SRGAN_STAGE_SOURCE].region.y0 > 0)
+      break;
+  }
+}
+
 /* Finds each ring's rows and each stage's widest row by placing every tile and
  * going through its motions. */
 static void
@@ -311,15 +343,13 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     const SrganRegion input = get_tile (plan, index);
 
     srgan_tile_place (tile, &input);
-    for (i = 0; i < plan->n_stages; i++) {
-      const SrganRegion *region = &tile->states[i].region;
-
-      widest[i] = MAX (widest[i], region->x1 - region->x0);
-    }
+    measure_width (tile, widest);
     /* Tiles of one line need the same rows. */
     if (index % plan->n_tiles_x == 0)
       srgan_tile_measure (tile);
   }
+  if (plan->reuse)
+    measure_pieces (plan, tile, widest);
   for (i = 0; i < plan->n_stages; i++) {
     SrganStage *stage = &plan->stages[i];
     gsize floats;
@@ -434,6 +464,15 @@ srgan_plan_new (
   tile.plan = plan;
   tile.states = states = g_new0 (SrganStageState, plan->n_stages);
   choose_tiles (plan, &tile);
+  if (settings->reuse) {
+    GError *failure = NULL;
+
+    plan->reuse = srgan_reuse_new (plan, &tile, &failure);
+    if (failure) {
+      g_propagate_error (error, failure);
+      goto failed;
+    }
+  }
   measure_tiles (plan, &tile);
   /* Threads that would find no tile are not started. */
   plan->settings.n_threads =
@@ -459,6 +498,7 @@ srgan_plan_free (SrganPlan *plan)
     return;
   if (plan->workers)
     srgan_workers_free (plan->workers);
+  srgan_reuse_free (plan->reuse);
   for (i = 0; i < plan->n_stages; i++)
     srgan_aligned_free (plan->stages[i].slope);
   g_free (plan->stages);
@@ -474,16 +514,34 @@ srgan_plan_free (SrganPlan *plan)
   g_free (plan);
 }
 
+void
+srgan_plan_run_region (SrganPlan *plan, guint worker, const SrganRegion *region)
+{
+  SrganTile *tile = &plan->tiles[worker];
+
+  srgan_tile_place (tile, region);
+  srgan_tile_run (tile);
+  srgan_frame_run_planes (tile);
+}
+
 static void
 run_item (gpointer data, guint item, guint worker)
 {
   SrganPlan *plan = data;
-  SrganTile *tile = &plan->tiles[worker];
-  const SrganRegion input = get_tile (plan, item);
+  const SrganRegion region = get_tile (plan, item);
 
-  srgan_tile_place (tile, &input);
-  srgan_tile_run (tile);
-  srgan_frame_run_planes (tile);
+  srgan_plan_run_region (plan, worker, &region);
+}
+
+void
+srgan_plan_run_whole (
+    SrganPlan *plan, const SrganFrame *input, const SrganFrame *output)
+{
+  plan->frame_in = input;
+  plan->frame_out = output;
+  srgan_workers_run (
+      plan->workers, run_item, plan, plan->n_tiles_x * plan->n_tiles_y);
+  plan->frame_in = plan->frame_out = NULL;
 }
 
 void
@@ -492,11 +550,18 @@ srgan_plan_run (
 {
   g_return_if_fail (plan != NULL && input != NULL && output != NULL);
 
-  plan->frame_in = input;
-  plan->frame_out = output;
-  srgan_workers_run (
-      plan->workers, run_item, plan, plan->n_tiles_x * plan->n_tiles_y);
-  plan->frame_in = plan->frame_out = NULL;
+  if (plan->reuse)
+    srgan_reuse_run (plan->reuse, input, output);
+  else
+    srgan_plan_run_whole (plan, input, output);
+}
+
+gdouble
+srgan_plan_get_reused (SrganPlan *plan)
+{
+  g_return_val_if_fail (plan != NULL, 0);
+
+  return plan->reuse ? srgan_reuse_get_share (plan->reuse) : 0;
 }
 
 void
@@ -512,6 +577,7 @@ srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
   report->workspace_bytes =
       (plan->settings.n_threads * plan->tile_floats + plan->component_floats) *
       sizeof (gfloat);
+  report->kept_bytes = plan->reuse ? srgan_reuse_get_bytes (plan->reuse) : 0;
   report->weight_bytes = srgan_packed_get_bytes (plan->packed);
   report->multiply_adds = srgan_network_get_multiply_adds (plan->network) *
                           plan->width * plan->height;

@@ -24,6 +24,7 @@ G_BEGIN_DECLS
 typedef struct _SrganStage SrganStage;
 typedef struct _SrganTile SrganTile;
 typedef struct _SrganPacked SrganPacked;
+typedef struct _SrganReuse SrganReuse;
 
 /* Rows and columns of a map: [x0, x1) x [y0, y1). */
 typedef struct {
@@ -139,10 +140,21 @@ struct _SrganPlan {
   gsize component_floats; /* of one row of tile->component and ->chroma */
   gfloat *zeros;          /* a row of zeros, wide enough for any map */
   SrganWorkers *workers;
+  SrganReuse *reuse; /* NULL: every frame is computed whole */
 
   const SrganFrame *frame_in; /* while a frame runs */
   const SrganFrame *frame_out;
 };
+
+/* --- plan.c ------------------------------------------------------------- */
+
+/* Computes all of a frame. */
+void srgan_plan_run_whole (
+    SrganPlan *plan, const SrganFrame *input, const SrganFrame *output);
+/* Computes @region, input pixels of plan->frame_in, as a tile on thread
+ * @worker. */
+void srgan_plan_run_region (
+    SrganPlan *plan, guint worker, const SrganRegion *region);
 
 /* --- stages.c ----------------------------------------------------------- */
 
@@ -196,6 +208,24 @@ void srgan_scaler_run (const SrganScaler *scaler, SrganTile *tile, gint row,
 /* Copies the first and the last pixel of [0, @width) outwards. */
 void srgan_extend_row (
     gfloat *row, guint stride, gint width, gint before, gint after);
+
+/* --- reuse.c: of the last frame ------------------------------------------ */
+
+/* @tile: one to place, for a plan whose tiles are chosen. NULL without @error
+ * for a layout in which bytes lie between samples that are nobody's. */
+SrganReuse *srgan_reuse_new (SrganPlan *plan, SrganTile *tile, GError **error);
+void srgan_reuse_free (SrganReuse *reuse);
+/* As srgan_plan_run_whole(): the same output. */
+void srgan_reuse_run (
+    SrganReuse *reuse, const SrganFrame *input, const SrganFrame *output);
+/* Of the last frame's pixels, those that were not computed: 0 .. 1. */
+gdouble srgan_reuse_get_share (const SrganReuse *reuse);
+/* The memory that frames are kept in. */
+gsize srgan_reuse_get_bytes (const SrganReuse *reuse);
+/* The largest region that is ever run from cell @column, @row on. FALSE: there
+ * is no such cell. */
+gboolean srgan_reuse_get_piece (
+    const SrganReuse *reuse, guint column, guint row, SrganRegion *piece);
 
 /* --- packed.c: weights in the kernels' order, one copy a process --------- */
 

@@ -89,6 +89,12 @@ typedef struct {
   SrganLayout layout;       /* of input and output alike */
   guint n_threads;          /* 0: the CPUs that this process may use */
   SrganPrecision precision; /* AUTO: FP32 */
+  /* Keep the last frame, as it came in and as it went out, and compute only
+   * what may have changed since: the output is the same bit for bit. Costs
+   * memory (#SrganPlanReport.kept_bytes), and next to no time where nothing
+   * repeats. Needs samples without gaps: where bytes lie between them that
+   * belong to no component, every frame is computed whole. */
+  gboolean reuse;
   /* For tests: input pixels per tile and side; 0: chosen for the caches. The
    * output does not depend on it. */
   guint tile_width;
@@ -106,6 +112,7 @@ typedef struct {
   guint tile_width; /* input pixels */
   guint tile_height;
   gsize workspace_bytes;    /* all threads' working memory together */
+  gsize kept_bytes;         /* frames kept for reuse, beside that */
   gsize weight_bytes;       /* packed weights, shared between plans */
   gdouble multiply_adds;    /* the network's for one frame, nothing counted
                                twice */
@@ -154,11 +161,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganPlan, srgan_plan_free)
  *   is never read
  *
  * Runs the network on one frame: no allocation, no lock shared with another
- * plan, the same bits for any number of threads and any tile size.
+ * plan, the same bits for any number of threads and any tile size. A plan with
+ * #SrganPlanSettings.reuse compares @input with the frame before it; neither
+ * frame is looked at once this returns.
  */
 SRGAN_API
 void srgan_plan_run (
     SrganPlan *plan, const SrganFrame *input, const SrganFrame *output);
+
+/**
+ * srgan_plan_get_reused:
+ *
+ * Returns: how much of the last frame was the same as in the frame before it
+ *   and has not been computed again: 0 (nothing) .. 1 (all)
+ */
+SRGAN_API
+gdouble srgan_plan_get_reused (SrganPlan *plan);
 
 SRGAN_API
 void srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report);
