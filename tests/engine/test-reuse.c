@@ -162,7 +162,9 @@ pair_run (Pair *pair)
       pair->found->memory[i] = 0x5a;
   srgan_plan_run (pair->whole, &pair->input->frame, &pair->wanted->frame);
   srgan_plan_run (pair->reusing, &pair->input->frame, &pair->found->frame);
-  test_frame_assert_equal (pair->wanted, pair->found);
+  /* Samples and guards; when they differ, says where. */
+  if (memcmp (pair->wanted->memory, pair->found->memory, pair->found->size))
+    test_frame_assert_equal (pair->wanted, pair->found);
   test_frame_check_guards (pair->found);
   test_frame_check_guards (pair->input);
   return srgan_plan_get_reused (pair->reusing);
@@ -220,7 +222,7 @@ new_network (guint kind)
 static void
 test_formats (void)
 {
-  static const gint sizes[][2] = {{1, 1}, {17, 5}, {95, 81}, {160, 96}};
+  static const gint sizes[][2] = {{1, 1}, {17, 5}, {95, 81}};
   guint format, kind, i;
 
   for (kind = 0; kind < 4; kind++) {
@@ -269,7 +271,8 @@ test_tiles (void)
           .tile_height = tiles[i][1],
           .n_threads = tiles[i][2]};
 
-      check_clip (network, &layout, 201, 147, &settings, 100 + i, 15);
+      check_clip (network, &layout, kind < 3 ? 201 : 101, 147, &settings,
+          100 + i, kind < 3 ? 12 : 6);
     }
   }
 }
