@@ -103,7 +103,7 @@ pack_winograd (SrganConvolution *convolution, guint in_channels,
 {
   return srgan_convolution_pack_winograd (convolution, in_channels, in_stride,
       out_channels, get_channel_stride (out_channels), weight, bias, slope,
-      CHANNELS, (gsize) 36 * in_stride);
+      CHANNELS, 1, (gsize) 36 * in_stride);
 }
 
 /* B^T d, of six values @stride apart. */

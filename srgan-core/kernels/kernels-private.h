@@ -31,13 +31,14 @@ gboolean srgan_convolution_pack (SrganConvolution *convolution,
     guint kernel_width, guint kernel_height, const gfloat *weight,
     const gfloat *bias, const gfloat *slope, guint lanes);
 
-/* Packs for convolve_winograd: weight[out / lanes][position][in][out % lanes]
- * of the transformed weights, zero-padded; @scratch is how many floats the set
- * needs for its work. */
+/* Packs for convolve_winograd the transformed weights:
+ * weight[group][position][in][out in group], zero-padded to whole @lanes, where
+ * a group is @vectors times @lanes output channels, the last one what is left;
+ * @scratch is how many floats the set needs for its work. */
 gboolean srgan_convolution_pack_winograd (SrganConvolution *convolution,
     guint in_channels, guint in_stride, guint out_channels, guint out_stride,
     const gfloat *weight, const gfloat *bias, const gfloat *slope, guint lanes,
-    gsize scratch);
+    guint vectors, gsize scratch);
 
 extern const SrganKernels srgan_kernels_c;
 extern const SrganKernels srgan_kernels_avx2;

@@ -689,6 +689,81 @@ shuffle_channel (gfloat *restrict output, const gfloat *restrict input,
                : input[(gsize) x * in_stride + p];
 }
 
+/* Four pixels of three channels, planar, to interleaved. */
+INLINE void
+store_three_channels (gfloat *output, Quad a, Quad b, Quad c)
+{
+  Quad ab = __builtin_shufflevector (a, b, 0, 4, 1, 5);
+  Quad bc = __builtin_shufflevector (b, c, 1, 5, 2, 6);
+  Quad ca = __builtin_shufflevector (c, a, 2, 7, 3, 0);
+
+  *(UnalignedQuad *) output = __builtin_shufflevector (
+      ab, __builtin_shufflevector (c, a, 0, 5, 0, 5), 0, 1, 4, 5);
+  *(UnalignedQuad *) (output + 4) = __builtin_shufflevector (
+      bc, __builtin_shufflevector (a, b, 2, 6, 2, 6), 0, 1, 4, 5);
+  *(UnalignedQuad *) (output + 8) = __builtin_shufflevector (
+      ca, __builtin_shufflevector (b, c, 3, 7, 3, 7), 0, 1, 4, 5);
+}
+
+/* Three channels without padding. The pairs that factor 2 loads lie inside of
+ * what a pixel has: each ends with its phase. */
+INLINE void
+shuffle_three_channels (gfloat *output, const gfloat *input, gsize in_stride,
+    guint factor, guint phase, guint width)
+{
+  guint x = 0, p, c;
+
+  input += phase * factor;
+  if (factor == 4)
+    for (; x < width; x++, input += in_stride, output += 12)
+      store_three_channels (output, *(const UnalignedQuad *) input,
+          *(const UnalignedQuad *) (input + 16),
+          *(const UnalignedQuad *) (input + 32));
+  else if (factor == 2)
+    for (; x + 2 <= width; x += 2, input += 2 * in_stride, output += 12) {
+      const gfloat *next = input + in_stride;
+
+      store_three_channels (output,
+          (Quad){input[0], input[1], next[0], next[1]},
+          (Quad){input[4], input[5], next[4], next[5]},
+          (Quad){input[8], input[9], next[8], next[9]});
+    }
+  for (; x < width; x++, input += in_stride)
+    for (p = 0; p < factor; p++)
+      for (c = 0; c < 3; c++)
+        *output++ = input[c * factor * factor + p];
+}
+
+/* Indices of floats 2 and 3 of every four of two vectors, of the even and of
+ * the odd ones. */
+#define LAST_PAIRS(q) 8 * q + 2, 8 * q + 3, 8 * q + 6, 8 * q + 7
+#define EVEN_FLOATS(q) 8 * q, 8 * q + 2, 8 * q + 4, 8 * q + 6
+#define ODD_FLOATS(q) 8 * q + 1, 8 * q + 3, 8 * q + 5, 8 * q + 7
+
+/* Whole vectors of channels, factor 2; @phase is a constant. */
+INLINE void
+shuffle_vectors (gfloat *output, const gfloat *input, gsize in_stride,
+    guint phase, guint channels, guint width)
+{
+  for (guint x = 0; x < width; x++, input += in_stride, output += 2 * channels)
+    for (guint c = 0; c < channels; c += LANES) {
+      const gfloat *in = input + 4 * c;
+      Vector a = load_vector (in), b = load_vector (in + LANES);
+      Vector d = load_vector (in + 2 * LANES), e = load_vector (in + 3 * LANES);
+      Vector low, high;
+
+      if (phase == 0) {
+        low = PERMUTE (a, b, FIRST_PAIRS);
+        high = PERMUTE (d, e, FIRST_PAIRS);
+      } else {
+        low = PERMUTE (a, b, LAST_PAIRS);
+        high = PERMUTE (d, e, LAST_PAIRS);
+      }
+      store_vector (output + c, PERMUTE (low, high, EVEN_FLOATS));
+      store_vector (output + channels + c, PERMUTE (low, high, ODD_FLOATS));
+    }
+}
+
 static void
 shuffle_row (gfloat *output, guint out_stride, const gfloat *input,
     guint in_stride, guint factor, guint phase, guint channels, guint width)
@@ -697,6 +772,17 @@ shuffle_row (gfloat *output, guint out_stride, const gfloat *input,
 
   if (channels == 1 && out_stride == 1) {
     shuffle_channel (output, input, in_stride, NULL, factor, phase, width);
+    return;
+  }
+  if (channels == 3 && out_stride == 3) {
+    shuffle_three_channels (output, input, in_stride, factor, phase, width);
+    return;
+  }
+  if (factor == 2 && channels % LANES == 0 && out_stride == channels) {
+    if (phase == 0)
+      shuffle_vectors (output, input, in_stride, 0, channels, width);
+    else
+      shuffle_vectors (output, input, in_stride, 1, channels, width);
     return;
   }
   input += phase * factor;
@@ -1003,10 +1089,6 @@ interpolate_row (gfloat *output, const gfloat *input,
     width -= n;
   }
 }
-
-/* Indices of the even and of the odd floats of two vectors. */
-#define EVEN_FLOATS(q) 8 * q, 8 * q + 2, 8 * q + 4, 8 * q + 6
-#define ODD_FLOATS(q) 8 * q + 1, 8 * q + 3, 8 * q + 5, 8 * q + 7
 
 static void
 halve_row (

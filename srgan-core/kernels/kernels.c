@@ -180,9 +180,10 @@ gboolean
 srgan_convolution_pack_winograd (SrganConvolution *convolution,
     guint in_channels, guint in_stride, guint out_channels, guint out_stride,
     const gfloat *weight, const gfloat *bias, const gfloat *slope, guint lanes,
-    gsize scratch)
+    guint vectors, gsize scratch)
 {
   gsize n_outputs = ((gsize) out_channels + lanes - 1) / lanes * lanes;
+  gsize group = (gsize) lanes * vectors;
   gsize n_weight, o, i, position;
 
   memset (convolution, 0, sizeof *convolution);
@@ -194,13 +195,16 @@ srgan_convolution_pack_winograd (SrganConvolution *convolution,
   convolution->scratch = scratch;
   for (o = 0; o < out_channels; o++)
     for (i = 0; i < in_channels; i++) {
+      /* The last group may be narrower. */
+      gsize first = o / group * group;
+      gsize width = MIN (group, n_outputs - first);
+      gfloat *packed = convolution->weight + first * 36 * in_channels +
+                       i * width + o % group;
       gdouble u[36];
 
       transform_weight (u, weight + (o * in_channels + i) * 9);
       for (position = 0; position < 36; position++)
-        convolution
-            ->weight[(((o / lanes) * 36 + position) * in_channels + i) * lanes +
-                     o % lanes] = (gfloat) u[position];
+        packed[position * in_channels * width] = (gfloat) u[position];
     }
   return TRUE;
 }

@@ -11,10 +11,28 @@
  * SPDX-License-Identifier: MIT
  */
 
-/* Tiles in one matrix product: as many sums as registers hold beside a weight
- * and an input, and few enough for all 36 products to stay in the first-level
- * cache with 16 channels. */
-#define TILES 8
+/* Vectors of output channels in one matrix product, and tiles: as many sums as
+ * registers hold beside two weights and an input. */
+#define PRODUCT_VECTORS 2
+#if SUMS >= 20
+#define PAIR_TILES 12
+#define SINGLE_TILES 24
+#else
+#define PAIR_TILES 6
+#define SINGLE_TILES 12
+#endif
+/* Tiles whose columns are transformed before their rows are: these stay in the
+ * first-level cache. */
+#define COLUMN_TILES 6
+
+/* Tiles that are gone through together. Weights of many channels are to stay in
+ * the second-level cache from one strip to the next, beside what lies between
+ * the three steps; few channels are better read less often. */
+INLINE guint
+get_strip_tiles (gsize in_stride)
+{
+  return in_stride <= 16 ? 24 : 12;
+}
 
 /* B^T d of six values. */
 INLINE void
@@ -54,80 +72,169 @@ transform_output (Vector m[6])
   m[3] = multiply_add_vector (eight, s, q) + m[5];
 }
 
-/* Inputs of @n tiles to @v[position][tile][channel]. @strip holds the columns,
- * transformed downwards once for both tiles that share them. */
+/* From one tile to the next: a cache line more than 36 positions, so that the
+ * same position of many tiles does not fall into few sets of the cache. */
+INLINE gsize
+get_tile_floats (gsize stride)
+{
+  return 36 * stride + 16;
+}
+
+/* Inputs of @n <= COLUMN_TILES tiles, from pixel @x on, to
+ * @v[tile][position][channel]. @columns holds what was transformed downwards,
+ * once for both tiles that share a column. */
 INLINE void
 transform_inputs (const SrganConvolution *convolution,
-    const gfloat *const *rows, gfloat *v, gfloat *strip, guint x, guint n)
+    const gfloat *const *rows, gfloat *v, gfloat *columns, guint x, guint n)
 {
   const gsize stride = convolution->in_stride;
-  const guint columns = 4 * n + 2;
+  const gsize row = (4 * COLUMN_TILES + 2) * LANES;
+  const gsize tile = get_tile_floats (stride);
 
   for (guint c = 0; c < stride; c += LANES) {
-    for (guint i = 0; i < columns; i++) {
+    const gfloat *input[6];
+
+    UNROLL
+    for (guint y = 0; y < 6; y++)
+      input[y] = rows[y] + x * stride + c;
+    for (guint i = 0; i < 4 * n + 2; i++) {
       Vector d[6];
 
       UNROLL
       for (guint y = 0; y < 6; y++)
-        d[y] = load_vector (rows[y] + (x + i) * stride + c);
+        d[y] = load_vector (input[y] + i * stride);
       transform_input (d);
       UNROLL
       for (guint y = 0; y < 6; y++)
-        store_vector (strip + (y * columns + i) * LANES, d[y]);
+        store_vector (columns + y * row + i * LANES, d[y]);
     }
-    for (guint y = 0; y < 6; y++)
-      for (guint t = 0; t < n; t++) {
+    for (guint t = 0; t < n; t++)
+      for (guint y = 0; y < 6; y++) {
+        gfloat *product = v + t * tile + y * 6 * stride + c;
         Vector d[6];
 
         UNROLL
         for (guint i = 0; i < 6; i++)
-          d[i] = load_vector (strip + (y * columns + 4 * t + i) * LANES);
+          d[i] = load_vector (columns + y * row + (4 * t + i) * LANES);
         transform_input (d);
         UNROLL
         for (guint i = 0; i < 6; i++)
-          store_vector (v + ((y * 6 + i) * n + t) * stride + c, d[i]);
+          store_vector (product + i * stride, d[i]);
       }
   }
 }
 
-/* Products of @n tiles for one vector of output channels, to
- * @m[position][tile]. */
+/* One position of @n tiles and @vectors vectors of output channels, both
+ * constants to the compiler, from @v[channel] to @m[vector] of each tile. */
 INLINE void
-multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
-    const gfloat *v, gfloat *m, guint n)
+multiply_block (const gfloat *weight, const gfloat *v, gfloat *m, gsize tile,
+    guint in_channels, guint n, guint vectors)
 {
-  const gsize stride = convolution->in_stride;
+  Vector sum[SINGLE_TILES][PRODUCT_VECTORS];
+  /* One pointer for three tiles: that far processors multiply an index. */
+  const gfloat *input[(SINGLE_TILES + 2) / 3];
 
-  for (guint position = 0; position < 36; position++, v += n * stride) {
-    Vector sum[TILES];
+  UNROLL
+  for (guint t = 0; t < n; t += 3)
+    input[t / 3] = v + t * tile;
+  UNROLL
+  for (guint t = 0; t < n; t++) {
+    UNROLL
+    for (guint k = 0; k < vectors; k++)
+      sum[t][k] = (Vector){0};
+  }
+  for (guint i = 0; i < in_channels; i++, weight += vectors * LANES) {
+    Vector w[PRODUCT_VECTORS];
 
     UNROLL
-    for (guint t = 0; t < n; t++)
-      sum[t] = (Vector){0};
-    for (guint i = 0; i < convolution->in_channels; i++, weight += LANES) {
-      Vector w = load_vector (weight);
+    for (guint k = 0; k < vectors; k++)
+      w[k] = load_vector (weight + k * LANES);
+    UNROLL
+    for (guint t = 0; t < n; t++) {
+      Vector in = fill_vector (input[t / 3][t % 3 * tile]);
 
       UNROLL
-      for (guint t = 0; t < n; t++)
-        sum[t] =
-            multiply_add_vector (fill_vector (v[t * stride + i]), w, sum[t]);
+      for (guint k = 0; k < vectors; k++)
+        sum[t][k] = multiply_add_vector (in, w[k], sum[t][k]);
     }
     UNROLL
-    for (guint t = 0; t < n; t++, m += LANES)
-      store_vector (m, sum[t]);
+    for (guint t = 0; t < n; t += 3) {
+      input[t / 3]++;
+      /* Moved on, not worked out anew: see convolve_block(). */
+      __asm__("" : "+r"(input[t / 3]));
+    }
+  }
+  UNROLL
+  for (guint t = 0; t < n; t++) {
+    UNROLL
+    for (guint k = 0; k < vectors; k++)
+      store_vector (
+          m + t * get_tile_floats (vectors * LANES) + k * LANES, sum[t][k]);
   }
 }
 
-/* Products of @n tiles to pixels, from channel @o on. */
+/* Each a function of its own: see convolve_vector(). */
+typedef void (*MultiplyBlock) (const gfloat *weight, const gfloat *v, gfloat *m,
+    gsize tile, guint in_channels);
+
+#define DEFINE_MULTIPLY_BLOCK(size, n, vectors)                    \
+  NOINLINE void multiply_##size##_##vectors (const gfloat *weight, \
+      const gfloat *v, gfloat *m, gsize tile, guint in_channels)   \
+  {                                                                \
+    multiply_block (weight, v, m, tile, in_channels, n, vectors);  \
+  }
+
+DEFINE_MULTIPLY_BLOCK (whole, PAIR_TILES, 2)
+DEFINE_MULTIPLY_BLOCK (third, PAIR_TILES / 3, 2)
+DEFINE_MULTIPLY_BLOCK (tile, 1, 2)
+DEFINE_MULTIPLY_BLOCK (whole, SINGLE_TILES, 1)
+DEFINE_MULTIPLY_BLOCK (third, SINGLE_TILES / 3, 1)
+DEFINE_MULTIPLY_BLOCK (tile, 1, 1)
+
+/* All positions of @n tiles and @vectors vectors, to
+ * @m[tile][position][vector]. */
+INLINE void
+multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
+    const gfloat *v, gfloat *m, guint n, guint vectors)
+{
+  static const MultiplyBlock blocks[PRODUCT_VECTORS][3] = {
+      {multiply_whole_1, multiply_third_1, multiply_tile_1},
+      {multiply_whole_2, multiply_third_2, multiply_tile_2}};
+  const guint whole = vectors == 2 ? PAIR_TILES : SINGLE_TILES;
+  const guint sizes[] = {whole, whole / 3, 1};
+  const guint in_channels = convolution->in_channels;
+  const gsize tile = get_tile_floats (convolution->in_stride);
+
+  for (guint position = 0; position < 36; position++) {
+    guint t = 0;
+
+    while (t < n) {
+      guint size = n - t > whole / 3 && n >= whole ? 0 : n >= whole / 3 ? 1 : 2;
+
+      /* The last block may compute tiles once more, to the same bits. */
+      t = MIN (t, n - sizes[size]);
+      blocks[vectors - 1][size](weight, v + t * tile,
+          m + t * get_tile_floats (vectors * LANES), tile, in_channels);
+      t += sizes[size];
+    }
+    weight += (gsize) in_channels * vectors * LANES;
+    v += convolution->in_stride;
+    m += vectors * LANES;
+  }
+}
+
+/* Vector @k of the @vectors products of @n tiles to pixels, its first channel
+ * being @o. */
 INLINE void
 transform_outputs (const SrganConvolution *convolution, const gfloat *m,
-    gfloat *const *output, guint x, guint o, guint n)
+    gfloat *const *output, guint x, guint o, guint n, guint vectors)
 {
   const gsize stride = convolution->out_stride;
+  const gsize position = vectors * LANES;
   const Vector bias = load_vector (convolution->bias + o);
   const Vector slope = load_vector (convolution->slope + o);
 
-  for (guint t = 0; t < n; t++) {
+  for (guint t = 0; t < n; t++, m += get_tile_floats (position)) {
     Vector square[4][6];
 
     UNROLL
@@ -136,7 +243,7 @@ transform_outputs (const SrganConvolution *convolution, const gfloat *m,
 
       UNROLL
       for (guint y = 0; y < 6; y++)
-        d[y] = load_vector (m + ((y * 6 + i) * n + t) * LANES);
+        d[y] = load_vector (m + (y * 6 + i) * position);
       transform_output (d);
       UNROLL
       for (guint y = 0; y < 4; y++)
@@ -155,64 +262,48 @@ transform_outputs (const SrganConvolution *convolution, const gfloat *m,
   }
 }
 
-/* @n tiles, a constant to the compiler, from tile @first on. */
-INLINE void
-convolve_tiles (const SrganConvolution *convolution, const gfloat *const *rows,
-    gfloat *const *output, gfloat *scratch, guint first, guint n)
+/* @n <= @strip tiles from tile @first on. */
+static void
+convolve_strip (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *const *output, gfloat *scratch, guint strip, guint first, guint n)
 {
-  const gsize n_weight = (gsize) 36 * convolution->in_channels * LANES;
+  const gsize tile = get_tile_floats (convolution->in_stride);
   gfloat *m = scratch;
-  gfloat *strip = m + 36 * TILES * LANES;
-  gfloat *v = strip + 6 * (4 * TILES + 2) * LANES;
+  gfloat *columns = m + strip * get_tile_floats (PRODUCT_VECTORS * LANES);
+  gfloat *v = columns + 6 * (4 * COLUMN_TILES + 2) * LANES;
   const gfloat *weight = convolution->weight;
+  const guint n_vectors = convolution->out_stride / LANES;
 
-  transform_inputs (convolution, rows, v, strip, 4 * first, n);
-  for (guint o = 0; o < convolution->out_stride; o += LANES) {
-    multiply_tiles (convolution, weight, v, m, n);
-    transform_outputs (convolution, m, output, 4 * first, o, n);
-    weight += n_weight;
+  for (guint t = 0; t < n; t += COLUMN_TILES)
+    transform_inputs (convolution, rows, v + t * tile, columns, 4 * (first + t),
+        MIN (n - t, COLUMN_TILES));
+  for (guint k = 0; k < n_vectors; k += PRODUCT_VECTORS) {
+    const guint vectors = MIN (PRODUCT_VECTORS, n_vectors - k);
+
+    multiply_tiles (convolution, weight, v, m, n, vectors);
+    for (guint j = 0; j < vectors; j++)
+      transform_outputs (convolution, m + j * LANES, output, 4 * first,
+          (k + j) * LANES, n, vectors);
+    weight += (gsize) 36 * convolution->in_channels * vectors * LANES;
   }
 }
-
-/* Each number of tiles a function of its own: see convolve_vector(). */
-#define CONVOLVE_TILES(n)                                                  \
-  NOINLINE void convolve_##n##_tiles (const SrganConvolution *convolution, \
-      const gfloat *const *rows, gfloat *const *output, gfloat *scratch,   \
-      guint first)                                                         \
-  {                                                                        \
-    convolve_tiles (convolution, rows, output, scratch, first, n);         \
-  }
-
-CONVOLVE_TILES (8)
-CONVOLVE_TILES (4)
-CONVOLVE_TILES (2)
-CONVOLVE_TILES (1)
 
 static void
 convolve_winograd (const SrganConvolution *convolution,
     const gfloat *const *rows, gfloat *const *output, guint n_tiles,
     gfloat *scratch)
 {
-  guint done = 0;
+  const guint strip = get_strip_tiles (convolution->in_stride);
+  const guint n_strips = (n_tiles + strip - 1) / strip;
 
-  for (; done + TILES <= n_tiles; done += TILES)
-    convolve_8_tiles (convolution, rows, output, scratch, done);
-  /* What is left, the last tiles once more if there are enough: computing a
-   * tile again gives the same bits. */
-  if (done < n_tiles && n_tiles >= TILES) {
-    convolve_8_tiles (convolution, rows, output, scratch, n_tiles - TILES);
-    return;
+  /* As even as can be. */
+  for (guint i = 0; i < n_strips; i++) {
+    guint first = n_tiles * i / n_strips;
+    guint end = n_tiles * (i + 1) / n_strips;
+
+    convolve_strip (
+        convolution, rows, output, scratch, strip, first, end - first);
   }
-  if (n_tiles - done >= 4) {
-    convolve_4_tiles (convolution, rows, output, scratch, done);
-    done += 4;
-  }
-  if (n_tiles - done >= 2) {
-    convolve_2_tiles (convolution, rows, output, scratch, done);
-    done += 2;
-  }
-  if (n_tiles - done >= 1)
-    convolve_1_tiles (convolution, rows, output, scratch, done);
 }
 
 static gboolean
@@ -220,9 +311,12 @@ pack_winograd (SrganConvolution *convolution, guint in_channels,
     guint in_stride, guint out_channels, const gfloat *weight,
     const gfloat *bias, const gfloat *slope)
 {
+  const gsize scratch =
+      get_strip_tiles (in_stride) * (get_tile_floats (PRODUCT_VECTORS * LANES) +
+                                        get_tile_floats (in_stride)) +
+      6 * (4 * COLUMN_TILES + 2) * LANES;
+
   return srgan_convolution_pack_winograd (convolution, in_channels, in_stride,
       out_channels, get_channel_stride (out_channels), weight, bias, slope,
-      LANES,
-      36 * TILES * LANES + 6 * (4 * TILES + 2) * LANES +
-          (gsize) 36 * TILES * in_stride);
+      LANES, PRODUCT_VECTORS, scratch);
 }

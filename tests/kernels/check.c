@@ -581,8 +581,12 @@ tile_in_order (gfloat m[36], const SrganConvolution *convolution,
     gfloat *const *rows, guint lanes, guint o, guint t)
 {
   guint in_channels = convolution->in_channels, i, x, y;
+  /* Packed for two vectors of outputs at once, the last group for what is
+   * left. */
+  guint first = o / (2 * lanes) * 2 * lanes;
+  guint group = MIN (2 * lanes, convolution->out_stride - first);
   const gfloat *weight =
-      convolution->weight + (o / lanes) * 36 * in_channels * lanes + o % lanes;
+      convolution->weight + first * 36 * in_channels + o - first;
 
   memset (m, 0, 36 * sizeof (gfloat));
   for (i = 0; i < in_channels; i++) {
@@ -596,7 +600,7 @@ tile_in_order (gfloat m[36], const SrganConvolution *convolution,
     for (y = 0; y < 6; y++)
       transform_in_order (d + 6 * y, 1, FALSE);
     for (x = 0; x < 36; x++)
-      m[x] = fmaf (d[x], weight[(x * in_channels + i) * lanes], m[x]);
+      m[x] = fmaf (d[x], weight[(x * in_channels + i) * group], m[x]);
   }
   for (x = 0; x < 6; x++)
     transform_in_order (m + x, 6, TRUE);
