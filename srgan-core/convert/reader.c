@@ -4,11 +4,17 @@
  */
 #include "convert/reader.h"
 
+#include "network/network-private.h"
+
 #include <string.h>
 
 /* Those that are told by a few bytes come first; what any text could be, last.
  */
 static const SrganReader readers[] = {
+    {"pytorch", "PyTorch .pth .pt .ckpt: zip archive", srgan_detect_pytorch_zip,
+        srgan_read_pytorch_zip},
+    {"pytorch-legacy", "PyTorch .pth .pt: legacy pickle",
+        srgan_detect_pytorch_legacy, srgan_read_pytorch_legacy},
     {"safetensors",
         "safetensors: our own, or a PyTorch state dict (.safetensors)",
         srgan_detect_safetensors, srgan_read_safetensors},
@@ -114,6 +120,29 @@ srgan_convert_list_formats (void)
     g_once_init_leave (&filled, 1);
   }
   return formats;
+}
+
+/* A note, where it can be one. */
+static void
+set_note (SrganNetwork *network, const gchar *key, const gchar *value)
+{
+  g_autofree gchar *text = NULL;
+
+  if (value == NULL)
+    return;
+  text = g_utf8_make_valid (value, -1);
+  if (strlen (text) <= SRGAN_MAX_NOTE_LENGTH)
+    srgan_network_set_note (network, key, text);
+}
+
+gboolean
+srgan_reader_finish (
+    SrganNetwork *network, SrganConvertReport *report, GError **error)
+{
+  set_note (network, "architecture", report->architecture);
+  set_note (network, "converted-from", report->format);
+  set_note (network, "licence", report->licence);
+  return srgan_network_finish (network, error);
 }
 
 SrganNetwork *

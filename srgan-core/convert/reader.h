@@ -44,6 +44,11 @@ SrganNetwork *srgan_reader_read (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+/* Notes in @network what the report says and finishes it. */
+SRGAN_API
+gboolean srgan_reader_finish (
+    SrganNetwork *network, SrganConvertReport *report, GError **error);
+
 /* Adds a line to report->remarks. */
 SRGAN_API
 void srgan_report_remark (SrganConvertReport *report, const gchar *format, ...)
@@ -63,6 +68,16 @@ SRGAN_API
 gchar *srgan_convert_quote (const gchar *text, gssize length);
 
 /* --- The readers, in order of the table --------------------------------- */
+
+gboolean srgan_detect_pytorch_zip (SrganSource *source);
+SrganNetwork *srgan_read_pytorch_zip (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+gboolean srgan_detect_pytorch_legacy (SrganSource *source);
+SrganNetwork *srgan_read_pytorch_legacy (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
 
 gboolean srgan_detect_safetensors (SrganSource *source);
 SrganNetwork *srgan_read_safetensors (SrganSource *source,
