@@ -6,6 +6,7 @@
 #define SUMS 20
 #define GROUP 4
 #define WIDE 0
+#define NARROW_VECTORS 4
 #define OFFSET 128
 #define dot_words(in, weight, sum) \
   ((IntVector) add_word_products (in, weight, sum))
@@ -22,7 +23,9 @@
                                                                    \
     memcpy (p, &part, sizeof part);                                \
   } while (0)
-#define hide_vector(v) __asm__("" : "+w"(v))
+/* never fewer than all lanes */
+#define store_some_lanes(p, quad, i, n) (void) 0
+#define hide_vector(v) __asm__ volatile("" : "+w"(v))
 
 static inline __attribute__ ((always_inline)) int32x4_t
 add_word_products (int32x4_t in, int32x4_t weight, int32x4_t sum)

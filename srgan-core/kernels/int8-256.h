@@ -4,7 +4,9 @@
  */
 #define LANES 8
 #define PAIRED 0
+#define NARROW_VECTORS 2
 #define OFFSET 0
+#define load_pixels(p) load_integers (p)
 #define multiply_add_vector(a, b, c) ((Vector) _mm256_fmadd_ps (a, b, c))
 /* by the sign bit */
 #define select_factor(sum, negative, positive) \
@@ -21,6 +23,14 @@
                                                               \
     memcpy (p, &part, sizeof part);                           \
   } while (0)
-#define hide_vector(v) __asm__("" : "+x"(v))
+/* n is 4 */
+#define store_some_lanes(p, quad, i, n)                             \
+  do {                                                              \
+    gint32 part = _mm256_extract_epi32 ((__m256i) (quad), 2 * (i)); \
+                                                                    \
+    (void) (n);                                                     \
+    memcpy (p, &part, sizeof part);                                 \
+  } while (0)
+#define hide_vector(v) __asm__ volatile("" : "+x"(v))
 
 #include "kernels/int8-vector.h"

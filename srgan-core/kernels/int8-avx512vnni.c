@@ -13,8 +13,10 @@
 #define GROUP 4
 #define WIDE 0
 #define PAIRED 0
+#define NARROW_VECTORS 4
 #define OFFSET 0
 #define load_group(p) repeat_group (p)
+#define load_pixels(p) load_integers (p)
 #define dot_bytes(in, weight, sum)   \
   ((IntVector) _mm512_dpbusd_epi32 ( \
       (__m512i) (sum), (__m512i) (in), (__m512i) (weight)))
@@ -34,6 +36,9 @@
 #define store_part(p, quad, i) \
   _mm_storeu_si128 (           \
       (__m128i *) (p), _mm512_extracti32x4_epi32 ((__m512i) (quad), i))
-#define hide_vector(v) __asm__("" : "+v"(v))
+#define store_some_lanes(p, quad, i, n)                   \
+  _mm_mask_storeu_epi8 (p, (__mmask16) ((1u << (n)) - 1), \
+      _mm512_extracti32x4_epi32 ((__m512i) (quad), i))
+#define hide_vector(v) __asm__ volatile("" : "+v"(v))
 
 #include "kernels/int8-vector.h"

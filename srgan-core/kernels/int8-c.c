@@ -146,17 +146,18 @@ multiply_add (guint64 n)
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (sum); i++) {
-    code[i] = (gint16) (sink + 3);
-    weight[i] = (gint16) (sink + i % 2);
+    code[i] = 3;
+    weight[i] = 2;
   }
   for (round = 0; round < n; round++)
     for (i = 0; i < G_N_ELEMENTS (sum); i++) {
+      /* unknown to the compiler, which would multiply once */
+      __asm__ volatile("" : "+r"(code[i]));
       sum[i] += code[i] * weight[i];
-      /* unknown to the compiler, which would multiply by n instead */
-      __asm__("" : "+r"(sum[i]));
     }
   for (i = 0; i < G_N_ELEMENTS (sum); i++)
-    sink = sum[i] & 0;
+    sink = sum[i];
+  (void) sink;
   return 2. * G_N_ELEMENTS (sum) * n;
 }
 

@@ -14,6 +14,7 @@
 #define load_group(p)      \
   ((IntVector) veorq_u32 ( \
       vld1q_dup_u32 ((const void *) (p)), vdupq_n_u32 (0x80808080)))
+#define load_pixels(p) ((IntVector) veorq_u8 (vld1q_u8 (p), vdupq_n_u8 (128)))
 #define dot_bytes(in, weight, sum) ((IntVector) dot_in_place (in, weight, sum))
 
 /* As vdotq_s32(), around which GCC 12 copies and spills sums. */

@@ -13,6 +13,7 @@
 #define IS_FASTER FALSE
 #define PAIRED 1
 #define load_group(p) load_pairs (p)
+#define load_pixels(p) load_fours (p)
 #define dot_bytes(in, weight, sum) ((IntVector) add_products (in, weight, sum))
 
 /* The bytes at @p, a b c d, as a b a b a b a b c d c d c d c d. */
@@ -25,6 +26,17 @@ load_pairs (const void *p)
 
   return vreinterpretq_s32_u8 (
       veorq_u8 (vqtbl1q_u8 (bytes, vld1q_u8 (order)), vdupq_n_u8 (128)));
+}
+
+/* The 16 bytes at @p: 0 and 1 of each four, then 2 and 3 of each. */
+static inline __attribute__ ((always_inline)) int32x4_t
+load_fours (const void *p)
+{
+  static const uint8_t order[] = {
+      0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
+
+  return vreinterpretq_s32_u8 (
+      veorq_u8 (vqtbl1q_u8 (vld1q_u8 (p), vld1q_u8 (order)), vdupq_n_u8 (128)));
 }
 
 static inline __attribute__ ((always_inline)) int32x4_t

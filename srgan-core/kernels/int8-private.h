@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 enum {
   /* The activation is the identity: negative is positive. */
   SRGAN_INT8_LINEAR = 1 << 0,
-  /* Lanes hold 4 output channels of several pixels. */
+  /* Lanes hold input channels instead of output channels: weights are in the
+   * order of SRGAN_INT8_ORDER_PIXEL. */
   SRGAN_INT8_NARROW = 1 << 1,
   /* Weights are in the order of SRGAN_INT8_ORDER_COLUMNS. */
   SRGAN_INT8_COLUMNS = 1 << 2,
@@ -26,17 +27,22 @@ typedef enum {
   /* The columns of the kernel innermost: one code loaded serves them all.
    * in_stride is a multiple of the group. */
   SRGAN_INT8_ORDER_COLUMNS,
+  /* For few outputs: as the codes lie in a pixel, which is a number of groups
+   * that divides @lanes or is a multiple of them:
+   * [out / 4][ky][kx][out % 4][group of codes][code in group]. A pixel of fewer
+   * groups than lanes is there as often as it fills them. */
+  SRGAN_INT8_ORDER_PIXEL,
 } SrganInt8Order;
 
-/* How a set wants its weights:
+/* How a set wants its weights: as SRGAN_INT8_ORDER_PIXEL says, or
  * [out / lanes][ky][group of codes, in @order][out % lanes][code in group],
  * zero-padded, gint8 or, with @is_wide, gint16. */
 typedef struct {
   guint lanes; /* of bias and factors, too */
   guint group; /* codes that one multiply-add instruction takes for one sum */
   gboolean is_wide;
-  /* Weights of bytes in groups of 4: channels 0 and 1 of all lanes, then
-   * channels 2 and 3. */
+  /* In each vector of 4 lanes, of bytes in groups of 4: codes 0 and 1 of all
+   * groups, then codes 2 and 3. */
   gboolean is_paired;
   SrganInt8Order order;
   gint offset; /* what the set takes from each byte before it multiplies */

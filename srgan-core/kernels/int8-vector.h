@@ -9,8 +9,11 @@
  *   WIDE            whether bytes become words before they are multiplied:
  *                   GROUP is 2 then, dot_bytes() dot_words()
  *   PAIRED          how weights of bytes lie: see SrganInt8Packing
+ *   NARROW_VECTORS  so many times 4 vectors of sums can registers hold beside
+ *                   NARROW_VECTORS inputs and a weight
  *   OFFSET          what load_group() takes from each byte
  *   load_group(p)   the GROUP bytes at p, in each lane
+ *   load_pixels(p)  the 4 LANES bytes at p, GROUP codes in each lane
  *   dot_bytes(sum, in, weight)   sum + the products, added up, of each lane
  *   dot_words(sum, in, weight)   the same of 2 words a lane
  *   multiply_add_vector(a, b, c)  a b + c in one rounding
@@ -19,6 +22,7 @@
  *   pack_quad(a, b, c, d)   to bytes, saturating, a first
  *   store_part(p, quad, i)  of pack_quad()'s result the bytes of a (i = 0), b
  *                           (1), c or d; i is a constant
+ *   store_some_lanes(p, quad, i, n)  likewise the first n, a multiple of 4
  *   hide_vector(v)          makes v unknown to the compiler
  *
  * SPDX-License-Identifier: MIT
@@ -78,6 +82,15 @@ fill_vector (gfloat x)
   return x - (Vector){0};
 }
 
+/* Permutations of two vectors; x(q) stands for four indices. */
+#define LANE_INDICES_4(x) x (0)
+#define LANE_INDICES_8(x) x (0), x (1)
+#define LANE_INDICES_16(x) x (0), x (1), x (2), x (3)
+#define LANE_INDICES__(lanes, x) LANE_INDICES_##lanes (x)
+#define LANE_INDICES_(lanes, x) LANE_INDICES__ (lanes, x)
+#define PERMUTE(a, b, x) \
+  __builtin_shufflevector (a, b, LANE_INDICES_ (LANES, x))
+
 /* The 32 bits at @p in each lane. */
 INLINE IntVector
 repeat_group (gconstpointer p)
@@ -130,10 +143,13 @@ INLINE void
 store_bytes (guint8 *p, gsize out_stride, Quad quad, guint n, guint n_lanes)
 {
   if (n_lanes < LANES) {
-    for (guint i = 0; i < n; i++)
-      for (guint lane = 0; lane < n_lanes; lane += 4)
-        memcpy (p + i * out_stride + lane,
-            (const guint8 *) &quad + i * LANES + lane, 4);
+    store_some_lanes (p, quad, 0, n_lanes);
+    if (n > 1)
+      store_some_lanes (p + out_stride, quad, 1, n_lanes);
+    if (n > 2)
+      store_some_lanes (p + 2 * out_stride, quad, 2, n_lanes);
+    if (n > 3)
+      store_some_lanes (p + 3 * out_stride, quad, 3, n_lanes);
     return;
   }
   if (n == 4 && out_stride == LANES) {
@@ -328,12 +344,278 @@ convolve_vector (const SrganInt8Convolution *convolution,
   }
 }
 
+/* ---- Convolution to few channels, lanes hold input channels ----
+ *
+ * Where the outputs would leave lanes idle: a pixel is SPAN times 4 groups of
+ * codes, and each has a partial sum of its own, all added up in the end.
+ * Outputs are made in fours. */
+
+/* Above, lanes of outputs are as fast. */
+#define NARROW_MAX_OUTPUTS (LANES / 2)
+/* Groups in fours that a vector holds, and a block. */
+#define FOURS (LANES / 4)
+#define BLOCK_FOURS (NARROW_VECTORS * FOURS)
+#define MAX_SPAN 4
+
+/* Fours of groups in a pixel; 0 when the narrow form does not suit. */
+static guint
+get_span (const SrganInt8Layer *layer)
+{
+  gsize span = (gsize) layer->in_stride * CODE_SIZE / 16;
+
+  if (layer->input_type != SRGAN_MAP_BYTES ||
+      layer->out_channels > NARROW_MAX_OUTPUTS ||
+      (layer->out_stride != 0 &&
+          layer->out_stride !=
+              srgan_int8_get_channel_stride (layer->out_channels)) ||
+      layer->in_stride * CODE_SIZE % 16 != 0 ||
+      (span != 1 && span != 2 && span != 4) || BLOCK_FOURS % span != 0)
+    return 0;
+  return (guint) span;
+}
+
+/* In each four of the result: groups 0 and 1 of a and of b, in turns; the
+ * others; those of two such results. */
+#define FIRST_TWO(q) 4 * q, LANES + 4 * q, 4 * q + 1, LANES + 4 * q + 1
+#define LAST_TWO(q) 4 * q + 2, LANES + 4 * q + 2, 4 * q + 3, LANES + 4 * q + 3
+#define FIRST_PAIR(q) 4 * q, 4 * q + 1, LANES + 4 * q, LANES + 4 * q + 1
+#define LAST_PAIR(q) 4 * q + 2, 4 * q + 3, LANES + 4 * q + 2, LANES + 4 * q + 3
+
+/* Each four's groups added up, of the four outputs beside each other. */
+INLINE IntVector
+add_up_fours (const IntVector *sum)
+{
+  IntVector a =
+      PERMUTE (sum[0], sum[1], FIRST_TWO) + PERMUTE (sum[0], sum[1], LAST_TWO);
+  IntVector b =
+      PERMUTE (sum[2], sum[3], FIRST_TWO) + PERMUTE (sum[2], sum[3], LAST_TWO);
+
+  return PERMUTE (a, b, FIRST_PAIR) + PERMUTE (a, b, LAST_PAIR);
+}
+
+/* Neighbouring fours added up. */
+INLINE IntVector
+add_up_neighbours (IntVector a, IntVector b)
+{
+#if LANES == 16
+  return __builtin_shufflevector (
+             a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+         __builtin_shufflevector (
+             a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+#elif LANES == 8
+  return __builtin_shufflevector (a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector (a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+#else
+  return a + b;
+#endif
+}
+
+INLINE IntVector
+repeat_four (gconstpointer p)
+{
+#if LANES == 4
+  return load_integers (p);
+#else
+  Quad four = {0};
+
+  memcpy (&four, p, 16);
+#if LANES == 16
+  return __builtin_shufflevector ((IntVector) four, (IntVector) four, 0, 1, 2,
+      3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+#else
+  return __builtin_shufflevector (
+      (IntVector) four, (IntVector) four, 0, 1, 2, 3, 0, 1, 2, 3);
+#endif
+#endif
+}
+
+/* BLOCK_FOURS / @span pixels from @x on, of the @n_outputs channels from @first
+ * on; @span and @n_outputs are constants to the compiler. */
+INLINE void
+convolve_narrow_block (const SrganInt8Convolution *convolution,
+    const guint8 *const *rows, void *output, const guint8 *weight, guint first,
+    guint x, guint span, guint n_outputs)
+{
+  const guint n_weights = MAX (span / FOURS, 1); /* vectors a pixel */
+  const guint n_pixels = BLOCK_FOURS / span;
+  const gsize pixel_size = 16 * span;
+  const gsize out_stride = convolution->out_stride;
+  const IntVector bias = repeat_four (convolution->bias + first);
+  const Factors factors = {(Vector) repeat_four (convolution->positive + first),
+      (Vector) repeat_four (convolution->negative + first),
+      fill_vector (convolution->addend)};
+  IntVector sum[NARROW_VECTORS][4], total[NARROW_VECTORS];
+  guint n_vectors = NARROW_VECTORS;
+
+  UNROLL
+  for (guint v = 0; v < NARROW_VECTORS; v++) {
+    UNROLL
+    for (guint o = 0; o < 4; o++)
+      sum[v][o] = (IntVector){0};
+  }
+
+  for (guint ky = 0; ky < convolution->kernel_height; ky++) {
+    const guint8 *input = rows[ky] + x * pixel_size;
+
+    for (guint kx = 0; kx < convolution->kernel_width; kx++) {
+      IntVector in[NARROW_VECTORS];
+
+      UNROLL
+      for (guint v = 0; v < NARROW_VECTORS; v++)
+        in[v] = load_pixels (input + v * LANES * 4);
+      UNROLL
+      for (guint o = 0; o < n_outputs; o++) {
+        UNROLL
+        for (guint i = 0; i < n_weights; i++, weight += LANES * 4) {
+          IntVector w = load_integers (weight);
+
+          UNROLL
+          for (guint v = i; v < NARROW_VECTORS; v += n_weights)
+            sum[v][o] = dot_bytes (in[v], w, sum[v][o]);
+        }
+      }
+      input += pixel_size;
+    }
+  }
+
+  UNROLL
+  for (guint v = 0; v < NARROW_VECTORS; v++)
+    total[v] = add_up_fours (sum[v]);
+  UNROLL
+  for (guint part = 1; part < span; part *= 2) {
+    UNROLL
+    for (guint v = 0; v < MAX (NARROW_VECTORS / 2, 1); v++)
+      if (2 * v < n_vectors)
+        total[v] = add_up_neighbours (
+            total[2 * v], total[MIN (2 * v + 1, n_vectors - 1)]);
+    n_vectors = MAX (n_vectors / 2, 1);
+  }
+
+  UNROLL
+  for (guint v = 0; v < NARROW_VECTORS; v++)
+    if (v < n_vectors) {
+      Vector y = scale_sum (
+          total[v] + bias, &factors, convolution->variant & SRGAN_INT8_LINEAR);
+      gsize at = (x + v * FOURS) * out_stride + first;
+
+      if (convolution->output_type == SRGAN_MAP_FLOATS) {
+        gfloat *floats = (gfloat *) output + at;
+
+        if (out_stride == 4 && n_pixels >= FOURS)
+          store_vector (floats, y);
+        else {
+          UNROLL
+          for (guint p = 0; p < MIN (FOURS, n_pixels); p++)
+            memcpy (floats + p * out_stride, (const gfloat *) &y + p * 4, 16);
+        }
+      } else {
+        IntVector codes = round_vector (y);
+        Quad quad = pack_quad (codes, codes, codes, codes);
+        guint8 *bytes = (guint8 *) output + at;
+
+        UNROLL
+        for (guint p = 0; p < MIN (FOURS, n_pixels); p++)
+          memcpy (bytes + p * out_stride, (const guint8 *) &quad + p * 4, 4);
+      }
+    }
+}
+
+typedef void (*ConvolveNarrow) (const SrganInt8Convolution *convolution,
+    const guint8 *const *rows, void *output, const guint8 *weight, guint first,
+    guint width);
+
+/* A row of at least one block's width; the last block may compute pixels a
+ * second time, to the same bits. */
+#define DEFINE_NARROW(span, n_outputs)                                    \
+  NOINLINE void convolve_narrow_##span##_##n_outputs (                    \
+      const SrganInt8Convolution *convolution, const guint8 *const *rows, \
+      void *output, const guint8 *weight, guint first, guint width)       \
+  {                                                                       \
+    const guint n_pixels = MAX (BLOCK_FOURS / span, 1);                   \
+                                                                          \
+    for (guint x = 0; x < width; x += n_pixels)                           \
+      convolve_narrow_block (convolution, rows, output, weight, first,    \
+          MIN (x, width - n_pixels), span, n_outputs);                    \
+  }
+
+#define DEFINE_NARROWS(span) \
+  DEFINE_NARROW (span, 1)    \
+  DEFINE_NARROW (span, 2)    \
+  DEFINE_NARROW (span, 3)    \
+  DEFINE_NARROW (span, 4)
+
+DEFINE_NARROWS (1)
+DEFINE_NARROWS (2)
+DEFINE_NARROWS (4)
+
+static void
+convolve_narrow (const SrganInt8Convolution *convolution,
+    const guint8 *const *rows, void *output, guint width)
+{
+#define NARROWS(span)                                          \
+  {                                                            \
+    convolve_narrow_##span##_1, convolve_narrow_##span##_2,    \
+        convolve_narrow_##span##_3, convolve_narrow_##span##_4 \
+  }
+  static const ConvolveNarrow narrows[][4] = {
+      NARROWS (1), NARROWS (2), NARROWS (4)};
+  const guint span = convolution->in_stride * CODE_SIZE / 16;
+  const gsize per_output = (gsize) convolution->kernel_height *
+                           convolution->kernel_width * MAX (span / FOURS, 1) *
+                           LANES * 4;
+  const guint8 *weight = convolution->weight;
+  guint first;
+
+  for (first = 0; first < convolution->out_channels; first += 4) {
+    guint n_outputs = MIN (4, convolution->out_channels - first);
+
+    narrows[span / 2][n_outputs - 1](
+        convolution, rows, output, weight, first, width);
+    weight += n_outputs * per_output;
+  }
+}
+
+/* A row shorter than a block, on copies that are as long. */
+NOINLINE void
+convolve_short_narrow (const SrganInt8Convolution *convolution,
+    const guint8 *const *rows, void *output, guint width)
+{
+  const gsize pixel_size = (gsize) convolution->in_stride * CODE_SIZE;
+  const guint n_pixels = BLOCK_FOURS * 16 / pixel_size;
+  const gsize out_size =
+      convolution->out_stride *
+      (convolution->output_type == SRGAN_MAP_BYTES ? 1 : sizeof (gfloat));
+  guint8 input[SRGAN_KERNEL_MAX_SIDE]
+              [(BLOCK_FOURS + MAX_SPAN * SRGAN_KERNEL_MAX_SIDE) * 16];
+  gfloat pixels[BLOCK_FOURS * 12];
+  const guint8 *copies[SRGAN_KERNEL_MAX_SIDE];
+  guint ky;
+
+  memset (input, 0, sizeof input);
+  for (ky = 0; ky < convolution->kernel_height; ky++) {
+    memcpy (input[ky], rows[ky],
+        (width + convolution->kernel_width - 1) * pixel_size);
+    copies[ky] = input[ky];
+  }
+  convolve_narrow (convolution, copies, pixels, n_pixels);
+  memcpy (output, pixels, width * out_size);
+}
+
+/* ---- Rows of the kernel's types ---- */
+
 static void
 convolve_pixels (const SrganInt8Convolution *convolution,
     const guint8 *const *rows, void *output, guint width)
 {
   guint v;
 
+  if (convolution->variant & SRGAN_INT8_NARROW) {
+    if (width * convolution->in_stride * CODE_SIZE < BLOCK_FOURS * 16)
+      convolve_short_narrow (convolution, rows, output, width);
+    else
+      convolve_narrow (convolution, rows, output, width);
+    return;
+  }
   for (v = 0; v * LANES < convolution->out_stride; v++)
     convolve_vector (convolution, rows, output, v, width);
 }
@@ -412,7 +694,9 @@ pack (SrganInt8Convolution *convolution, const SrganInt8Layer *layer)
     packing.is_wide = WIDE;
     packing.is_paired = PAIRED;
     packing.offset = OFFSET;
-    if (layer->kernel_width == 3)
+    if (get_span (layer) != 0)
+      packing.order = SRGAN_INT8_ORDER_PIXEL;
+    else if (layer->kernel_width == 3)
       packing.order = SRGAN_INT8_ORDER_COLUMNS;
   }
   return srgan_int8_convolution_pack (convolution, layer, &packing);
@@ -537,15 +821,18 @@ static gdouble
 multiply_add (guint64 n)
 {
   static volatile gint32 sink;
-  IntVector code = (sink + 0x03030303) - (IntVector){0};
-  const IntVector weight = (sink + 0x02020202) - (IntVector){0};
+  IntVector code = 0x03030303 - (IntVector){0};
+  IntVector weight = 0x02020202 - (IntVector){0};
   IntVector sum[CHAINS];
   guint64 round;
   guint i;
 
+  hide_vector (weight);
   UNROLL
-  for (i = 0; i < CHAINS; i++)
+  for (i = 0; i < CHAINS; i++) {
     sum[i] = (IntVector){0};
+    hide_vector (sum[i]);
+  }
   for (round = 0; round < n; round++) {
     UNROLL
     for (i = 0; i < CHAINS; i++) {
@@ -556,7 +843,8 @@ multiply_add (guint64 n)
   UNROLL
   for (i = 1; i < CHAINS; i++)
     sum[0] ^= sum[i];
-  sink = sum[0][0] & 0;
+  sink = sum[0][0];
+  (void) sink;
   return 2. * GROUP * LANES * CHAINS * n;
 }
 

@@ -132,29 +132,53 @@ store_code (SrganInt8Convolution *convolution, const SrganInt8Packing *packing,
     ((gint8 *) convolution->weight)[index] = (gint8) code;
 }
 
-/* Where the code for input channel @c, kernel row @ky and column @kx of output
- * @o lies. */
+/* Where code @at of a group goes, the group being @lane of a vector. */
 static gsize
-get_index (const SrganInt8Convolution *convolution,
-    const SrganInt8Packing *packing, guint o, guint c, guint ky, guint kx)
+get_place (const SrganInt8Packing *packing, gsize lane, gsize at)
+{
+  if (packing->is_paired)
+    return at / 2 * packing->lanes * 2 + lane * 2 + at % 2;
+  return lane * packing->group + at;
+}
+
+/* The code for input channel @c, kernel row @ky and column @kx of output @o. */
+static void
+pack_code (SrganInt8Convolution *convolution, const SrganInt8Packing *packing,
+    guint o, guint c, guint ky, guint kx, gint code)
 {
   const guint group = packing->group, lanes = packing->lanes;
+  const gsize vector = (gsize) lanes * group;
   gsize n_groups = srgan_int8_get_n_groups (convolution, group);
-  gsize at, step;
+  gsize step, at = c % group;
 
-  if (packing->order == SRGAN_INT8_ORDER_COLUMNS) {
+  switch (packing->order) {
+  case SRGAN_INT8_ORDER_RUN:
+    step = ((gsize) kx * convolution->in_stride + c) / group;
+    at = ((gsize) kx * convolution->in_stride + c) % group;
+    break;
+  case SRGAN_INT8_ORDER_COLUMNS:
     step = (gsize) (c / group) * convolution->kernel_width + kx;
-    at = c % group;
-  } else {
-    gsize i = (gsize) kx * convolution->in_stride + c;
+    break;
+  default: {
+    gsize n = convolution->in_stride / group; /* of a pixel */
+    gsize n_vectors = MAX (n / lanes, 1), lane;
+    guint first = o / 4 * 4;
 
-    step = i / group;
-    at = i % group;
+    step =
+        (gsize) first * convolution->kernel_height * convolution->kernel_width;
+    step += (ky * convolution->kernel_width + kx) *
+                MIN (4, convolution->out_channels - first) +
+            o % 4;
+    step = step * n_vectors + c / group / lanes;
+    for (lane = c / group % lanes; lane < lanes; lane += n)
+      store_code (convolution, packing,
+          step * vector + get_place (packing, lane, at), code);
+    return;
+  }
   }
   step += (o / lanes * convolution->kernel_height + ky) * n_groups;
-  if (packing->is_paired)
-    return (step * 2 + at / 2) * lanes * 2 + o % lanes * 2 + at % 2;
-  return (step * lanes + o % lanes) * group + at;
+  store_code (convolution, packing,
+      step * vector + get_place (packing, o % lanes, at), code);
 }
 
 /* Weights, bias and factors of output @o. */
@@ -182,8 +206,7 @@ pack_output (SrganInt8Convolution *convolution, const SrganInt8Layer *layer,
       for (kx = 0; kx < kernel_width; kx++, i++) {
         gint code = get_weight_code (layer, o, n_inputs, i, weight_step);
 
-        store_code (convolution, packing,
-            get_index (convolution, packing, o, c, ky, kx), code);
+        pack_code (convolution, packing, o, c, ky, kx, code);
         sum += code;
         magnitudes += ABS (code);
       }
@@ -226,7 +249,9 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
       .addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0,
       .variant =
           SRGAN_INT8_LINEAR |
-          (packing->order == SRGAN_INT8_ORDER_COLUMNS ? SRGAN_INT8_COLUMNS : 0),
+          (packing->order == SRGAN_INT8_ORDER_COLUMNS    ? SRGAN_INT8_COLUMNS
+              : packing->order == SRGAN_INT8_ORDER_PIXEL ? SRGAN_INT8_NARROW
+                                                         : 0),
   };
   if (!g_size_checked_mul (&n_inputs, layer->in_stride,
           (gsize) layer->kernel_width * layer->kernel_height) ||
@@ -239,6 +264,9 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
   n_weight = n_outputs * layer->kernel_height *
              srgan_int8_get_n_groups (convolution, packing->group) *
              packing->group;
+  if (packing->order == SRGAN_INT8_ORDER_PIXEL)
+    n_weight = n_inputs * layer->out_channels *
+               MAX (1, lanes * packing->group / layer->in_stride);
   weight_size = packing->is_wide ? sizeof (gint16) : sizeof (gint8);
   convolution->weight = srgan_aligned_alloc (n_weight, weight_size);
   convolution->bias = srgan_aligned_alloc (n_outputs, sizeof (gint32));
