@@ -6,6 +6,7 @@
 #include "train/blas.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <srgan/srgan-train.h>
 #include <stdio.h>
@@ -62,9 +63,15 @@ show_progress (const SrganTrainProgress *progress, gpointer data)
       progress->loss, progress->learning_rate, progress->images_per_second,
       left);
   display->line_open = TRUE;
+  if (progress->adversarial)
+    g_print ("  generator %.4f  discriminator %.4f", progress->generator_loss,
+        progress->discriminator_loss);
   if (progress->validated) {
-    g_print ("  PSNR-Y %.3f dB  SSIM %.4f%s", progress->psnr, progress->ssim,
-        progress->best ? "  best: written" : "");
+    g_print ("  PSNR-Y %.3f dB  SSIM %.4f", progress->psnr, progress->ssim);
+    if (!isnan (progress->distance))
+      g_print ("  perceptual distance %.4f", progress->distance);
+    if (progress->best)
+      g_print (progress->adversarial ? "  written" : "  best: written");
     close_line (display);
   }
 }

@@ -34,6 +34,11 @@ srgan_checkpoint_save (
       &dict, "parameters", checkpoint->parameters, checkpoint->n_parameters);
   add_floats (&dict, "average", checkpoint->average, checkpoint->n_parameters);
   add_floats (&dict, "state", checkpoint->state, checkpoint->n_state);
+  if (checkpoint->rival != NULL) {
+    add_floats (&dict, "rival", checkpoint->rival, checkpoint->n_rival);
+    add_floats (&dict, "rival-state", checkpoint->rival_state,
+        checkpoint->n_rival_state);
+  }
   variant = g_variant_ref_sink (g_variant_dict_end (&dict));
 
   if (!g_file_set_contents_full (path, g_variant_get_data (variant),
@@ -72,6 +77,8 @@ static const gchar *const harmless[][2] = {
     {"data", "folder"},
     {"data", "prefetch-threads"},
     {"training", "threads"},
+    {"validation", "features"},
+    {"validation", "feature-layers"},
 };
 
 /* The first setting in which @recipe, as the checkpoint spells it, differs from
@@ -154,11 +161,19 @@ srgan_checkpoint_load (
         path, difference);
     return FALSE;
   }
+  if (checkpoint->prepare != NULL &&
+      !checkpoint->prepare (checkpoint, checkpoint->data, error))
+    return FALSE;
   if (!get_floats (&dict, "parameters", checkpoint->parameters,
           checkpoint->n_parameters) ||
       !get_floats (
           &dict, "average", checkpoint->average, checkpoint->n_parameters) ||
-      !get_floats (&dict, "state", checkpoint->state, checkpoint->n_state)) {
+      !get_floats (&dict, "state", checkpoint->state, checkpoint->n_state) ||
+      (checkpoint->rival != NULL &&
+          (!get_floats (
+               &dict, "rival", checkpoint->rival, checkpoint->n_rival) ||
+              !get_floats (&dict, "rival-state", checkpoint->rival_state,
+                  checkpoint->n_rival_state)))) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_CORRUPT,
         "the checkpoint %s is damaged: remove it to start anew", path);
     return FALSE;

@@ -9,7 +9,7 @@
 G_BEGIN_DECLS
 
 /* The caller owns all arrays, and says how long they are when it reads. */
-typedef struct {
+typedef struct _SrganCheckpoint {
   const SrganRecipe *recipe;
   guint step;   /* steps done */
   gdouble best; /* best validation PSNR so far, dB */
@@ -18,6 +18,15 @@ typedef struct {
   gsize n_parameters;
   gfloat *state; /* the optimizer's */
   gsize n_state;
+  gfloat *rival; /* the discriminator's parameters; NULL: there is none */
+  gsize n_rival;
+  gfloat *rival_state;
+  gsize n_rival_state;
+  /* Reading: called when step is known, to set the arrays that there are then;
+   * may be NULL. */
+  gboolean (*prepare) (
+      struct _SrganCheckpoint *checkpoint, gpointer data, GError **error);
+  gpointer data;
 } SrganCheckpoint;
 
 /* Replaces @path in one go: after a crash it holds the old or the new one. */

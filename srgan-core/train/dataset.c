@@ -10,7 +10,7 @@
 #include "train/picture.h"
 #include "train/random.h"
 
-/* Luma is kept in 1/256 of an 8-bit code. */
+/* Samples are kept in 1/256 of an 8-bit code. */
 #define FRACTION 256
 
 /* The Gaussian's cut-off; at sigma 1.5, the largest allowed, what lies beyond
@@ -24,16 +24,18 @@
 /* Streams of random numbers that no training step uses. */
 #define VALIDATION_STREAM G_MAXUINT64
 
+/* A picture: luma, or R'G'B' plane by plane. */
 typedef struct {
   guint width;
   guint height;
-  guint16 *luma;
+  guint16 *samples;
 } Plane;
 
 struct _SrganDataset {
   const SrganRecipe *recipe;
   GArray *training; /* of Plane */
   GArray *validation;
+  guint channels;
   guint validation_patch;
   guint n_left_out;
 };
@@ -41,7 +43,7 @@ struct _SrganDataset {
 static void
 plane_clear (gpointer plane)
 {
-  g_free (((Plane *) plane)->luma);
+  g_free (((Plane *) plane)->samples);
 }
 
 /* A number, 0 .. 1, that says whether a picture is held back: a hash of its
@@ -72,10 +74,10 @@ draw_lot (const gchar *path)
 }
 
 static gboolean
-read_plane (const gchar *path, guint smallest, Plane *plane, GError **error)
+read_plane (const gchar *path, guint channels, guint smallest, Plane *plane,
+    GError **error)
 {
   g_autoptr (SrganPicture) picture = srgan_picture_load (path, error);
-  g_autofree gdouble *luma = NULL;
   gsize n;
 
   if (picture == NULL)
@@ -87,13 +89,20 @@ read_plane (const gchar *path, guint smallest, Plane *plane, GError **error)
     return FALSE;
   }
   n = (gsize) picture->width * picture->height;
-  luma = g_new (gdouble, n);
-  srgan_picture_get_luma (picture, luma);
   plane->width = picture->width;
   plane->height = picture->height;
-  plane->luma = g_new (guint16, n);
-  for (gsize i = 0; i < n; i++)
-    plane->luma[i] = (guint16) (luma[i] * FRACTION + .5);
+  plane->samples = g_new (guint16, n * channels);
+  if (channels == 1) {
+    g_autofree gdouble *luma = g_new (gdouble, n);
+
+    srgan_picture_get_luma (picture, luma);
+    for (gsize i = 0; i < n; i++)
+      plane->samples[i] = (guint16) (luma[i] * FRACTION + .5);
+  } else {
+    for (gsize i = 0; i < n; i++)
+      for (guint c = 0; c < channels; c++)
+        plane->samples[c * n + i] = picture->rgb[3 * i + c] * FRACTION;
+  }
   return TRUE;
 }
 
@@ -113,6 +122,7 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
 
   dataset = g_new0 (SrganDataset, 1);
   dataset->recipe = recipe;
+  dataset->channels = srgan_recipe_get_channels (recipe);
   dataset->training = g_array_new (FALSE, FALSE, sizeof (Plane));
   dataset->validation = g_array_new (FALSE, FALSE, sizeof (Plane));
   g_array_set_clear_func (dataset->training, plane_clear);
@@ -138,7 +148,7 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
     }
     if (held_back && dataset->validation->len >= recipe->validation_pictures)
       continue;
-    if (read_plane (path, smallest, &plane, &cause)) {
+    if (read_plane (path, dataset->channels, smallest, &plane, &cause)) {
       if (held_back)
         dataset->validation_patch = MIN (dataset->validation_patch,
             MIN (plane.width, plane.height) / recipe->scale);
@@ -210,13 +220,16 @@ srgan_dataset_get_validation_patch (const SrganDataset *dataset)
 
 /* A window of a plane in 8-bit codes; what lies outside is mirrored. */
 static void
-cut_window (const Plane *plane, gint left, gint top, guint width, guint height,
-    gfloat *output)
+cut_window (const Plane *plane, guint channel, gint left, gint top, guint width,
+    guint height, gfloat *output)
 {
+  const guint16 *samples =
+      plane->samples + (gsize) channel * plane->width * plane->height;
+
   for (guint y = 0; y < height; y++) {
-    const guint16 *row = plane->luma + (gsize) srgan_resample_mirror (
-                                           top + (gint) y, plane->height) *
-                                           plane->width;
+    const guint16 *row = samples + (gsize) srgan_resample_mirror (
+                                       top + (gint) y, plane->height) *
+                                       plane->width;
 
     if (left >= 0 && left + width <= plane->width) {
       for (guint x = 0; x < width; x++)
@@ -254,8 +267,8 @@ draw_place (SrganRandom *random, guint size, guint side)
 /* The target with @margin pixels around it, softened or not: @output is
  * side + 2 margin squared, in codes. */
 static void
-make_window (const SrganRecipe *recipe, const Plane *plane, SrganRandom *random,
-    guint side, guint margin, gfloat *output)
+make_window (const SrganRecipe *recipe, const Plane *plane, guint channel,
+    SrganRandom *random, guint side, guint margin, gfloat *output)
 {
   guint window = side + 2 * margin;
   guint smaller = MIN (plane->width, plane->height);
@@ -267,8 +280,8 @@ make_window (const SrganRecipe *recipe, const Plane *plane, SrganRandom *random,
     gint left = draw_place (random, plane->width, side);
     gint top = draw_place (random, plane->height, side);
 
-    cut_window (plane, left - (gint) margin, top - (gint) margin, window,
-        window, output);
+    cut_window (plane, channel, left - (gint) margin, top - (gint) margin,
+        window, window, output);
   } else if (blurred) {
     gdouble sigma = srgan_random_between (
         random, recipe->blur_sigma[0], recipe->blur_sigma[1]);
@@ -279,8 +292,8 @@ make_window (const SrganRecipe *recipe, const Plane *plane, SrganRandom *random,
 
     input = g_new (gfloat, (gsize) window * window);
     scratch = g_new (gfloat, (gsize) window * window);
-    cut_window (plane, left - (gint) margin, top - (gint) margin, window,
-        window, input);
+    cut_window (plane, channel, left - (gint) margin, top - (gint) margin,
+        window, window, input);
     srgan_resample (blur, blur, input, output, scratch);
   } else {
     gdouble ratio = srgan_random_between (
@@ -311,71 +324,134 @@ make_window (const SrganRecipe *recipe, const Plane *plane, SrganRandom *random,
     horizontal =
         srgan_resampler_new (filter, n_in, window, ratio, left - first_x);
     vertical = srgan_resampler_new (filter, n_in, window, ratio, top - first_y);
-    cut_window (plane, first_x, first_y, n_in, n_in, input);
+    cut_window (plane, channel, first_x, first_y, n_in, n_in, input);
     srgan_resample (horizontal, vertical, input, output, scratch);
   }
 }
 
-/* @output[y][x] = one of the eight images of the square @input. */
+/* @output[y][x] = one of the eight images of the square @input; its pixels are
+ * @step floats apart. */
 static void
 turn (const gfloat *input, guint stride, guint side, guint turning,
-    gfloat factor, gfloat *output)
+    gfloat factor, guint step, gfloat *output)
 {
   for (guint y = 0; y < side; y++)
     for (guint x = 0; x < side; x++) {
       guint u = turning & 1 ? side - 1 - x : x;
       guint v = turning & 2 ? side - 1 - y : y;
 
-      output[(gsize) y * side + x] =
+      output[((gsize) y * side + x) * step] =
           factor * (turning & 4 ? input[(gsize) u * stride + v]
                                 : input[(gsize) v * stride + u]);
     }
 }
 
+/* Which of the eight images: bit 0 mirrors left and right, bit 1 top and
+ * bottom, bit 2 exchanges the axes. */
+static guint
+draw_turning (const SrganRecipe *recipe, SrganRandom *random)
+{
+  /* quarter turns alone: 0, 90, 180, 270 degrees */
+  static const guint quarters[] = {0, 4 | 1, 1 | 2, 4 | 2};
+  guint drawn = srgan_random_below (random, 8);
+
+  switch (recipe->turns) {
+  case 1 << SRGAN_TURN_ROTATION:
+    return quarters[drawn & 3];
+  case 1 << SRGAN_TURN_HORIZONTAL:
+    return drawn & 1;
+  case 1 << SRGAN_TURN_VERTICAL:
+    return drawn & 2;
+  case 1 << SRGAN_TURN_HORIZONTAL | 1 << SRGAN_TURN_VERTICAL:
+    return drawn & 3;
+  default: /* a mirror and a quarter turn make all eight */
+    return drawn;
+  }
+}
+
+/* Light is added up in linear light, a channel's codes there and back. */
 static void
-make_pair (const SrganRecipe *recipe, const Plane *plane, SrganRandom *random,
+to_linear (gfloat *samples, gsize n, gboolean luma)
+{
+  for (gsize i = 0; i < n; i++)
+    samples[i] = srgan_luma_to_linear (
+        luma ? samples[i] : 16 + samples[i] * (219 / 255.f));
+}
+
+static void
+from_linear (gfloat *samples, gsize n, gboolean luma)
+{
+  for (gsize i = 0; i < n; i++) {
+    gfloat code = srgan_linear_to_luma (MAX (samples[i], 0));
+
+    samples[i] = luma ? code : (code - 16) * (255 / 219.f);
+  }
+}
+
+static void
+make_pair (const SrganDataset *dataset, const Plane *plane, SrganRandom *random,
     guint patch, gboolean flips, gfloat *input, gfloat *target)
 {
+  const SrganRecipe *recipe = dataset->recipe;
   guint scale = recipe->scale;
   guint side = patch * scale;
   guint margin = 2 * scale + BLUR_RADIUS;
   guint window = side + 2 * margin;
-  g_autofree gfloat *large = g_new (gfloat, (gsize) window * window);
-  g_autofree gfloat *small = g_new (gfloat, (gsize) patch * patch);
+  guint channels = dataset->channels;
+  gsize n_large = (gsize) window * window, n_small = (gsize) patch * patch;
+  g_autofree gfloat *large = g_new (gfloat, n_large * channels);
+  g_autofree gfloat *small = g_new (gfloat, n_small);
   g_autofree gfloat *scratch = g_new (gfloat, (gsize) patch * window);
   g_autoptr (SrganResampler) down = NULL;
+  SrganRandom start = *random;
   SrganDownscale downscale;
   gboolean linear;
   guint turning = 0;
 
-  make_window (recipe, plane, random, side, margin, large);
+  /* the same lots for each channel */
+  for (guint c = 0; c < channels; c++) {
+    *random = start;
+    make_window (recipe, plane, c, random, side, margin, large + c * n_large);
+  }
   downscale = draw_choice (random, recipe->downscale);
   linear = downscale == SRGAN_DOWNSCALE_BICUBIC_LINEAR ||
            downscale == SRGAN_DOWNSCALE_BOX_LINEAR;
   if (flips)
-    turning = srgan_random_below (random, 8);
+    turning = draw_turning (recipe, random);
+  if (flips && (recipe->brightness[0] != 0 || recipe->brightness[1] != 0 ||
+                   recipe->contrast[0] != 1 || recipe->contrast[1] != 1)) {
+    gfloat factor = (gfloat) srgan_random_between (
+        random, recipe->contrast[0], recipe->contrast[1]);
+    gfloat offset =
+        (gfloat) (255 * srgan_random_between (random, recipe->brightness[0],
+                            recipe->brightness[1]));
 
-  turn (large + (gsize) margin * window + margin, window, side, turning,
-      1 / 255.f, target);
+    for (gsize i = 0; i < n_large * channels; i++)
+      large[i] = CLAMP ((large[i] - 127.5f) * factor + 127.5f + offset, 0, 255);
+  }
 
-  if (linear)
-    for (gsize i = 0; i < (gsize) window * window; i++)
-      large[i] = srgan_luma_to_linear (large[i]);
   down = srgan_resampler_new (downscale == SRGAN_DOWNSCALE_BOX ||
                                       downscale == SRGAN_DOWNSCALE_BOX_LINEAR
                                   ? SRGAN_RESAMPLE_BOX
                                   : SRGAN_RESAMPLE_BICUBIC,
       window, patch, 1. / scale, margin);
-  srgan_resample (down, down, large, small, scratch);
-  if (linear)
-    for (gsize i = 0; i < (gsize) patch * patch; i++)
-      small[i] = srgan_linear_to_luma (MAX (small[i], 0));
-  for (gsize i = 0; i < (gsize) patch * patch; i++) {
-    small[i] = CLAMP (small[i], 0, 255);
-    if (recipe->rounded)
-      small[i] = rintf (small[i]);
+  for (guint c = 0; c < channels; c++) {
+    gfloat *plane_large = large + c * n_large;
+
+    turn (plane_large + (gsize) margin * window + margin, window, side, turning,
+        1 / 255.f, channels, target + c);
+    if (linear)
+      to_linear (plane_large, n_large, channels == 1);
+    srgan_resample (down, down, plane_large, small, scratch);
+    if (linear)
+      from_linear (small, n_small, channels == 1);
+    for (gsize i = 0; i < n_small; i++) {
+      small[i] = CLAMP (small[i], 0, 255);
+      if (recipe->rounded)
+        small[i] = rintf (small[i]);
+    }
+    turn (small, patch, patch, turning, 1 / 255.f, channels, input + c);
   }
-  turn (small, patch, patch, turning, 1 / 255.f, input);
 }
 
 void
@@ -386,7 +462,7 @@ srgan_dataset_make_patch (const SrganDataset *dataset, guint step, guint index,
   SrganRandom random = srgan_random_init (recipe->seed, step, index);
   guint picture = srgan_random_below (&random, dataset->training->len);
 
-  make_pair (recipe, &g_array_index (dataset->training, Plane, picture),
+  make_pair (dataset, &g_array_index (dataset->training, Plane, picture),
       &random, recipe->patch, recipe->flips, input, target);
 }
 
@@ -396,9 +472,8 @@ srgan_dataset_make_validation_patch (
 {
   SrganRandom random = srgan_random_init (0, VALIDATION_STREAM, index);
 
-  make_pair (dataset->recipe,
-      &g_array_index (dataset->validation, Plane, index), &random,
-      dataset->validation_patch, FALSE, input, target);
+  make_pair (dataset, &g_array_index (dataset->validation, Plane, index),
+      &random, dataset->validation_patch, FALSE, input, target);
 }
 
 /* --- Ready ahead ------------------------------------------------------- */
@@ -414,6 +489,7 @@ typedef struct {
 struct _SrganPrefetch {
   const SrganDataset *dataset;
   guint batch;
+  guint first_index;  /* of the patches of a step that are ours */
   gsize input_length; /* floats of one patch */
   gsize target_length;
   GMutex mutex;
@@ -448,8 +524,8 @@ make_batches (gpointer data)
     g_mutex_unlock (&prefetch->mutex);
 
     for (guint i = 0; i < prefetch->batch; i++)
-      srgan_dataset_make_patch (prefetch->dataset, step, i,
-          slot->inputs + i * prefetch->input_length,
+      srgan_dataset_make_patch (prefetch->dataset, step,
+          prefetch->first_index + i, slot->inputs + i * prefetch->input_length,
           slot->targets + i * prefetch->target_length);
 
     g_mutex_lock (&prefetch->mutex);
@@ -461,14 +537,16 @@ make_batches (gpointer data)
 }
 
 SrganPrefetch *
-srgan_prefetch_new (
-    const SrganDataset *dataset, const SrganRecipe *recipe, guint first_step)
+srgan_prefetch_new (const SrganDataset *dataset, const SrganRecipe *recipe,
+    guint first_step, guint rank)
 {
   SrganPrefetch *prefetch = g_new0 (SrganPrefetch, 1);
 
   prefetch->dataset = dataset;
   prefetch->batch = recipe->batch;
-  prefetch->input_length = (gsize) recipe->patch * recipe->patch;
+  prefetch->first_index = rank * recipe->batch;
+  prefetch->input_length =
+      (gsize) recipe->patch * recipe->patch * dataset->channels;
   prefetch->target_length =
       prefetch->input_length * recipe->scale * recipe->scale;
   prefetch->next_made = first_step;

@@ -18,7 +18,7 @@ typedef struct _SrganDataset SrganDataset;
 typedef void (*SrganDatasetMessageFunc) (
     const gchar *message, gpointer user_data);
 
-/* Reads all pictures of recipe->folder into memory (2 bytes a pixel).
+/* Reads all pictures of recipe->folder into memory (2 bytes a sample).
  * Unreadable ones and those smaller than a patch are named and left out; that
  * none is left is an error. */
 SRGAN_API
@@ -36,8 +36,9 @@ guint srgan_dataset_get_n_validation (const SrganDataset *dataset);
 SRGAN_API
 guint srgan_dataset_get_n_left_out (const SrganDataset *dataset);
 
-/* Makes one patch, of luma over 255: @input, recipe->patch squared, and
- * @target, scale times larger. Any number of threads may call it. */
+/* Makes one patch, of luma over 255, or of R'G'B' over 255, pixel by pixel:
+ * @input, recipe->patch squared, and @target, scale times larger. Any number of
+ * threads may call it. */
 SRGAN_API
 void srgan_dataset_make_patch (const SrganDataset *dataset, guint step,
     guint index, gfloat *input, gfloat *target);
@@ -54,10 +55,11 @@ void srgan_dataset_make_validation_patch (
 
 typedef struct _SrganPrefetch SrganPrefetch;
 
-/* Starts threads that make the batches of @first_step and later. */
+/* Starts threads that make the batches of @first_step and later; of the patches
+ * of a step those of the process @rank. */
 SRGAN_API
-SrganPrefetch *srgan_prefetch_new (
-    const SrganDataset *dataset, const SrganRecipe *recipe, guint first_step);
+SrganPrefetch *srgan_prefetch_new (const SrganDataset *dataset,
+    const SrganRecipe *recipe, guint first_step, guint rank);
 SRGAN_API
 void srgan_prefetch_free (SrganPrefetch *prefetch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganPrefetch, srgan_prefetch_free)

@@ -312,6 +312,15 @@ pack (SrganGraph *graph, Node *node)
       kernel, kernel, ordered, NULL, NULL);
 }
 
+gboolean
+srgan_graph_needs_batch (const SrganGraph *graph)
+{
+  for (guint i = 0; i < graph->n_nodes; i++)
+    if (graph->nodes[i].gain != NO_TENSOR)
+      return TRUE;
+  return FALSE;
+}
+
 /* --- Spectral norm ----------------------------------------------------- */
 
 void

@@ -66,6 +66,10 @@ SrganNetwork *srgan_graph_make_network (const SrganGraph *graph,
 SRGAN_API
 void srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters);
 
+/* Whether patches see each other: a batch-norm is left. */
+SRGAN_API
+gboolean srgan_graph_needs_batch (const SrganGraph *graph);
+
 /* Puts the weights of layer @layer, a convolution, under a spectral norm
  * (Miyato et al. 2018): divided by an estimate of their largest singular value.
  * Before any parameters are set. */

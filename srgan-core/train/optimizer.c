@@ -43,11 +43,15 @@ struct _SrganOptimizer {
   gsize scratch_length;
 };
 
+/* Larger sides than this would cost more than the convolution: plain Adam. */
+#define LARGEST_SIDE 1200
+
 static gboolean
 has_bases (const SrganRecipe *recipe, const SrganParameter *tensor)
 {
   return recipe->optimizer == SRGAN_OPTIMIZER_SOAP && tensor->rows > 1 &&
-         tensor->columns > 1;
+         tensor->columns > 1 &&
+         MAX (tensor->rows, tensor->columns) <= LARGEST_SIDE;
 }
 
 SrganOptimizer *
@@ -63,8 +67,12 @@ srgan_optimizer_new (
   optimizer->n_state = 1;
   for (guint i = 0; i < n_tensors; i++) {
     gsize rows = tensors[i].rows, columns = tensors[i].columns;
-    gsize largest = MAX (MAX (rows, columns), 64);
+    gsize largest = has_bases (recipe, tensors + i)
+                        ? MAX (MAX (rows, columns), 64)
+                        : (gsize) ceil (sqrt ((gdouble) rows * columns)) + 1;
 
+    if (tensors[i].kind == SRGAN_PARAMETER_STATISTIC)
+      continue;
     optimizer->n_state += 2 * rows * columns;
     if (has_bases (recipe, tensors + i))
       optimizer->n_state += 2 * (rows * rows + columns * columns);
@@ -81,6 +89,8 @@ srgan_optimizer_new (
     gsize n = (gsize) tensors[i].rows * tensors[i].columns;
 
     slot->tensor = tensors + i;
+    if (tensors[i].kind == SRGAN_PARAMETER_STATISTIC)
+      continue;
     slot->first = next;
     slot->second = next + n;
     next += 2 * n;
@@ -341,6 +351,11 @@ srgan_optimizer_step (
                                             ? recipe->learning_rate
                                             : recipe->other_learning_rate));
 
+    if (tensor->kind == SRGAN_PARAMETER_STATISTIC)
+      continue;
+    if (recipe->weight_decay > 0)
+      for (gsize k = 0; k < n; k++)
+        slopes[k] += (gfloat) (2 * recipe->weight_decay) * values[k];
     if (slot->sides[0].n > 0) {
       soap (optimizer, slot, step, rate, values, slopes);
     } else {

@@ -35,7 +35,14 @@ static const gchar *const skips[] = {
 static const gchar *const downscales[] = {
     "bicubic", "box", "bicubic-linear", "box-linear", NULL};
 static const gchar *const filters[] = {"bicubic", "bilinear", "box", NULL};
-static const gchar *const losses[] = {"l1", "charbonnier", "l2", NULL};
+static const gchar *const losses[] = {
+    "l1", "charbonnier", "l2", "original-l1", "original-l2", NULL};
+static const gchar *const designs[] = {"chain", "srresnet", NULL};
+static const gchar *const colours[] = {"y", "rgb", NULL};
+static const gchar *const turns[] = {
+    "horizontal", "vertical", "rotation", NULL};
+static const gchar *const discriminators[] = {"srgan", "patch", "unet", NULL};
+static const gchar *const forms[] = {"standard", "relativistic", NULL};
 static const gchar *const optimizers[] = {"adam", "soap", NULL};
 
 #define FIELD(name) G_STRUCT_OFFSET (SrganRecipe, name)
@@ -43,12 +50,23 @@ static const gchar *const optimizers[] = {"adam", "soap", NULL};
 static const Setting settings[] = {
     {"network", "name", VALUE_TEXT, FIELD (name), 0, 0, NULL, "fast-clean-x2",
         "what the model file calls itself"},
+    {"network", "design", VALUE_CHOICE, FIELD (design), 0, 0, designs, "chain",
+        "chain: 3x3 convolutions one after the other, then a pixel shuffle; "
+        "srresnet: SRGAN's generator (Ledig 2017), with 9x9 ends and residual "
+        "blocks"},
+    {"network", "colour", VALUE_CHOICE, FIELD (colour), 0, 0, colours, "y",
+        "what goes in and comes out: luma alone, or R'G'B'"},
+    {"network", "batch-norm", VALUE_BOOLEAN, FIELD (batch_norm), 0, 0, NULL,
+        "true",
+        "srresnet: batch-norms as published (folded away when written), or "
+        "none"},
     {"network", "scale", VALUE_COUNT, FIELD (scale), 1, 4, NULL, "2",
         "how many times larger the output is"},
     {"network", "channels", VALUE_COUNT, FIELD (channels), 1, 512, NULL, "16",
         "feature maps of each convolution but the last"},
     {"network", "layers", VALUE_COUNT, FIELD (layers), 0, 64, NULL, "4",
-        "convolutions between the first and the last"},
+        "convolutions between the first and the last; srresnet: residual "
+        "blocks"},
     {"network", "activation", VALUE_CHOICE, FIELD (activation), 0, 0,
         activations, "prelu", "after each convolution but the last"},
     {"network", "skip", VALUE_CHOICE, FIELD (skip), 0, 0, skips, "nearest",
@@ -62,6 +80,13 @@ static const Setting settings[] = {
         "side of a training patch in input pixels"},
     {"data", "flips", VALUE_BOOLEAN, FIELD (flips), 0, 0, NULL, "true",
         "mirror and turn patches in the eight ways of the square"},
+    {"data", "turns", VALUE_CHOICES, FIELD (turns), 0, 0, turns,
+        "horizontal;vertical;rotation",
+        "flips: which mirrors and quarter turns"},
+    {"data", "brightness", VALUE_RANGE, FIELD (brightness), -1, 1, NULL, "0;0",
+        "added to each patch, drawn between the two; white is 1"},
+    {"data", "contrast", VALUE_RANGE, FIELD (contrast), 0.1, 10, NULL, "1;1",
+        "factor about middle grey, drawn between the two"},
     {"data", "downscale", VALUE_CHOICES, FIELD (downscale), 0, 0, downscales,
         "bicubic",
         "how the input is made: one of these for each patch; bicubic is "
@@ -91,8 +116,8 @@ static const Setting settings[] = {
     {"data", "prefetch-threads", VALUE_COUNT, FIELD (prefetch_threads), 1, 64,
         NULL, "1", "threads that prepare patches ahead"},
 
-    {"training", "steps", VALUE_COUNT, FIELD (steps), 1, 100000000, NULL,
-        "20000", "steps in all"},
+    {"training", "steps", VALUE_COUNT, FIELD (steps), 0, 100000000, NULL,
+        "20000", "steps of the fidelity phase, the first"},
     {"training", "batch", VALUE_COUNT, FIELD (batch), 1, 4096, NULL, "16",
         "patches in a step"},
     {"training", "seed", VALUE_COUNT, FIELD (seed), 0, G_MAXUINT32, NULL, "1",
@@ -101,10 +126,20 @@ static const Setting settings[] = {
         "threads that share the patches of a step; 0: the CPUs this process "
         "may use"},
     {"training", "loss", VALUE_CHOICE, FIELD (loss), 0, 0, losses, "l1",
-        "what is minimised"},
+        "of the pixels; original-: as SRGAN-Rust defined its two"},
     {"training", "charbonnier-epsilon", VALUE_NUMBER,
         FIELD (charbonnier_epsilon), 1e-6, 1, NULL, "0.001",
         "where charbonnier turns from square to straight; white is 1"},
+    {"training", "pixel-weight", VALUE_NUMBER, FIELD (weights[0]), 0, 1e6, NULL,
+        "1", "weight of the loss of the pixels"},
+    {"training", "ssim-weight", VALUE_NUMBER, FIELD (weights[1]), 0, 1e6, NULL,
+        "0", "weight of 1 - SSIM"},
+    {"training", "ms-ssim-weight", VALUE_NUMBER, FIELD (weights[2]), 0, 1e6,
+        NULL, "0", "weight of 1 - MS-SSIM"},
+    {"training", "fourier-weight", VALUE_NUMBER, FIELD (weights[3]), 0, 1e6,
+        NULL, "0", "weight of the difference of Fourier transforms"},
+    {"training", "perceptual-weight", VALUE_NUMBER, FIELD (weights[4]), 0, 1e6,
+        NULL, "0", "weight of the difference of what a feature network sees"},
     {"training", "optimizer", VALUE_CHOICE, FIELD (optimizer), 0, 0, optimizers,
         "soap",
         "for convolutions: soap (Vyas 2024) or adam (Kingma 2015); biases and "
@@ -130,10 +165,64 @@ static const Setting settings[] = {
         100000, NULL, "10", "soap: steps between renewals of the bases"},
     {"training", "clip", VALUE_NUMBER, FIELD (clip), 0, 1e9, NULL, "0",
         "longest gradient, as a multiple of its running mean; 0: any"},
+    {"training", "weight-decay", VALUE_NUMBER, FIELD (weight_decay), 0, 1, NULL,
+        "0", "adds so many times the sum of the squared weights to the loss"},
     {"training", "average", VALUE_NUMBER, FIELD (average), 0, 0.999999, NULL,
         "0.999",
         "decay of the running mean of the weights, which is what is "
         "scored and written"},
+
+    {"adversarial", "steps", VALUE_COUNT, FIELD (adversarial_steps), 0,
+        100000000, NULL, "0",
+        "steps of the adversarial phase, which follows; its rates, too, fall "
+        "along a cosine. The network before it is kept as NAME-fidelity"},
+    {"adversarial", "discriminator", VALUE_CHOICE, FIELD (discriminator), 0, 0,
+        discriminators, "srgan",
+        "srgan: as published, with batch-norms and a dense head; patch: "
+        "pix2pix's; unet: one verdict for each pixel; both under a spectral "
+        "norm"},
+    {"adversarial", "channels", VALUE_COUNT, FIELD (discriminator_channels), 4,
+        512, NULL, "64", "feature maps of the discriminator's first layer"},
+    {"adversarial", "form", VALUE_CHOICE, FIELD (adversarial_form), 0, 0, forms,
+        "relativistic",
+        "verdicts judged each by itself, or less the mean of the other kind's"},
+    {"adversarial", "weight", VALUE_NUMBER, FIELD (adversarial_weight), 0, 1e6,
+        NULL, "0.005", "weight of the generator's adversarial loss"},
+    {"adversarial", "pixel-weight", VALUE_NUMBER,
+        FIELD (adversarial_weights[0]), 0, 1e6, NULL, "0.01",
+        "weight of the loss of the pixels"},
+    {"adversarial", "ssim-weight", VALUE_NUMBER, FIELD (adversarial_weights[1]),
+        0, 1e6, NULL, "0", "weight of 1 - SSIM"},
+    {"adversarial", "ms-ssim-weight", VALUE_NUMBER,
+        FIELD (adversarial_weights[2]), 0, 1e6, NULL, "0",
+        "weight of 1 - MS-SSIM"},
+    {"adversarial", "fourier-weight", VALUE_NUMBER,
+        FIELD (adversarial_weights[3]), 0, 1e6, NULL, "0",
+        "weight of the difference of Fourier transforms"},
+    {"adversarial", "perceptual-weight", VALUE_NUMBER,
+        FIELD (adversarial_weights[4]), 0, 1e6, NULL, "1",
+        "weight of the difference of what a feature network sees"},
+    {"adversarial", "learning-rate", VALUE_NUMBER,
+        FIELD (adversarial_learning_rate), 0, 1, NULL, "0.0001",
+        "of the generator, by adam"},
+    {"adversarial", "discriminator-learning-rate", VALUE_NUMBER,
+        FIELD (discriminator_learning_rate), 0, 1, NULL, "0.0001",
+        "of the discriminator, by adam"},
+
+    {"features", "model", VALUE_TEXT, FIELD (features), 0, 0, NULL, "",
+        "the feature network of the perceptual loss, a model file; empty: "
+        "random weights"},
+    {"features", "layers", VALUE_TEXT, FIELD (feature_layers), 0, 0, NULL, "",
+        "its layers that are compared, with ; between; empty: the model's "
+        "note, else those before each reduction, and the last"},
+    {"features", "seed", VALUE_COUNT, FIELD (feature_seed), 0, G_MAXUINT32,
+        NULL, "1", "of the random weights"},
+
+    {"validation", "features", VALUE_TEXT, FIELD (judge), 0, 0, NULL, "",
+        "a feature network that measures the perceptual distance at each "
+        "validation; not the one that trains"},
+    {"validation", "feature-layers", VALUE_TEXT, FIELD (judge_layers), 0, 0,
+        NULL, "", "as features.layers"},
 
     {"output", "file", VALUE_TEXT, FIELD (output), 0, 0, NULL, "",
         "the model file to write; empty: NAME.safetensors"},
@@ -315,7 +404,7 @@ srgan_recipe_set (SrganRecipe *recipe, const gchar *group, const gchar *key,
     else
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
           "there is no group [%s] (setting '%s'): the groups are network, "
-          "data, training and output",
+          "data, training, adversarial, features, validation and output",
           group, key);
     return FALSE;
   }
@@ -443,9 +532,32 @@ srgan_recipe_to_string (const SrganRecipe *recipe, gboolean explained)
   return g_key_file_to_data (file, NULL, NULL);
 }
 
+guint
+srgan_recipe_get_channels (const SrganRecipe *recipe)
+{
+  return recipe->colour == SRGAN_COLOUR_Y ? 1 : 3;
+}
+
+guint
+srgan_recipe_get_n_steps (const SrganRecipe *recipe)
+{
+  return recipe->steps + recipe->adversarial_steps;
+}
+
+void
+srgan_recipe_set_adversarial_rates (SrganRecipe *recipe, gdouble rate)
+{
+  recipe->optimizer = SRGAN_OPTIMIZER_ADAM;
+  recipe->learning_rate = recipe->other_learning_rate = rate;
+  recipe->steps = recipe->adversarial_steps;
+  recipe->weight_decay = 0;
+}
+
 gboolean
 srgan_recipe_check (const SrganRecipe *recipe, GError **error)
 {
+  guint side = recipe->patch * recipe->scale;
+
   if (recipe->folder[0] == '\0') {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "no training pictures: name their folder in data.folder (--data)");
@@ -460,6 +572,32 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "data.patch %u is too small for scale %u to be scored", recipe->patch,
         recipe->scale);
+    return FALSE;
+  }
+  if (srgan_recipe_get_n_steps (recipe) == 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "training.steps and adversarial.steps are both 0: there is nothing to "
+        "do");
+    return FALSE;
+  }
+  if (recipe->design == SRGAN_DESIGN_SRRESNET && recipe->layers == 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "network.layers: an srresnet has 1 residual block at least");
+    return FALSE;
+  }
+  if (recipe->adversarial_steps > 0 && side < 32) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "data.patch: %u pixels (data.patch x network.scale) are too few for a "
+        "discriminator: 32 are needed",
+        side);
+    return FALSE;
+  }
+  if (recipe->adversarial_steps > 0 &&
+      recipe->discriminator == SRGAN_DISCRIMINATOR_UNET && side % 8 != 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "data.patch: %u pixels (data.patch x network.scale) are no multiple of "
+        "8: a unet halves and doubles them three times",
+        side);
     return FALSE;
   }
   return TRUE;

@@ -7,6 +7,7 @@
 #include <srgan/srgan-network.h>
 #include <srgan/srgan-train.h>
 
+#include "train/adversarial.h"
 #include "train/loss.h"
 #include "train/resample.h"
 
@@ -21,6 +22,34 @@ typedef enum {
 #define SRGAN_SKIP_NONE SRGAN_N_FILTERS
 
 typedef enum {
+  SRGAN_DESIGN_CHAIN,
+  SRGAN_DESIGN_SRRESNET,
+} SrganDesign;
+
+typedef enum {
+  SRGAN_DISCRIMINATOR_SRGAN,
+  SRGAN_DISCRIMINATOR_PATCH,
+  SRGAN_DISCRIMINATOR_UNET,
+} SrganDiscriminator;
+
+/* In which ways a patch may be turned. */
+typedef enum {
+  SRGAN_TURN_HORIZONTAL,
+  SRGAN_TURN_VERTICAL,
+  SRGAN_TURN_ROTATION,
+} SrganTurn;
+
+/* What a phase of training weighs, in the order of the keys. */
+typedef enum {
+  SRGAN_TERM_PIXEL,
+  SRGAN_TERM_SSIM,
+  SRGAN_TERM_MS_SSIM,
+  SRGAN_TERM_FOURIER,
+  SRGAN_TERM_PERCEPTUAL,
+  SRGAN_N_TERMS,
+} SrganTerm;
+
+typedef enum {
   SRGAN_DOWNSCALE_BICUBIC,
   SRGAN_DOWNSCALE_BOX,
   SRGAN_DOWNSCALE_BICUBIC_LINEAR,
@@ -33,6 +62,9 @@ typedef enum {
 struct _SrganRecipe {
   /* [network] */
   gchar *name;
+  guint design;
+  guint colour;
+  gboolean batch_norm;
   guint scale;
   guint channels;
   guint layers;
@@ -43,6 +75,9 @@ struct _SrganRecipe {
   gchar *folder;
   guint patch;
   gboolean flips;
+  guint turns;
+  gdouble brightness[2];
+  gdouble contrast[2];
   guint downscale;
   gboolean rounded;
   gdouble softened;
@@ -60,6 +95,7 @@ struct _SrganRecipe {
   guint threads;
   guint loss;
   gdouble charbonnier_epsilon;
+  gdouble weights[SRGAN_N_TERMS];
   guint optimizer;
   gdouble learning_rate;
   gdouble other_learning_rate;
@@ -70,7 +106,24 @@ struct _SrganRecipe {
   gdouble preconditioner_moment;
   guint basis_interval;
   gdouble clip;
+  gdouble weight_decay;
   gdouble average;
+  /* [adversarial] */
+  guint adversarial_steps;
+  guint discriminator;
+  guint discriminator_channels;
+  guint adversarial_form;
+  gdouble adversarial_weight;
+  gdouble adversarial_weights[SRGAN_N_TERMS];
+  gdouble adversarial_learning_rate;
+  gdouble discriminator_learning_rate;
+  /* [features] */
+  gchar *features;
+  gchar *feature_layers;
+  guint feature_seed;
+  /* [validation] */
+  gchar *judge;
+  gchar *judge_layers;
   /* [output] */
   gchar *output;
   gchar *checkpoint;
@@ -79,6 +132,18 @@ struct _SrganRecipe {
   gchar *training_data;
   gchar *licence;
 };
+
+/* Of what goes in and comes out: 1 or 3. */
+SRGAN_API
+guint srgan_recipe_get_channels (const SrganRecipe *recipe);
+/* Steps of all phases. */
+SRGAN_API
+guint srgan_recipe_get_n_steps (const SrganRecipe *recipe);
+
+/* Makes @recipe, a copy that will only be shown to an optimizer, say what the
+ * adversarial phase wants: adam at @rate, for all of its steps. */
+SRGAN_API
+void srgan_recipe_set_adversarial_rates (SrganRecipe *recipe, gdouble rate);
 
 /* Fails, naming group and key, on settings that contradict each other. */
 SRGAN_API

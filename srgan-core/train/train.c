@@ -2,7 +2,11 @@
  *
  * Each patch of a step is one item for the worker threads, with its own place
  * for the gradient; the places are summed in the patches' order, so that the
- * result does not depend on which thread did what.
+ * result does not depend on which thread did what. Where patches see each other
+ * (batch-norm, a discriminator) a SrganBatch holds all of them at once.
+ *
+ * Two phases follow each other: fidelity, then, if the recipe has one, the
+ * adversarial phase, which starts from the running mean of the first's weights.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,8 +20,11 @@
 
 #include "base/cpu.h"
 #include "base/workers.h"
+#include "train/adversary.h"
+#include "train/batch.h"
 #include "train/blas.h"
 #include "train/checkpoint.h"
+#include "train/criterion.h"
 #include "train/dataset.h"
 #include "train/design.h"
 #include "train/graph.h"
@@ -35,62 +42,98 @@ typedef struct {
   gpointer user_data;
 
   gchar *output;
+  gchar *fidelity_output; /* the same where there is but one phase */
   gchar *checkpoint_path;
 
   SrganDataset *dataset;
   SrganPrefetch *prefetch;
   SrganGraph *graph;
   SrganOptimizer *optimizer;
+  SrganRecipe rates; /* the optimizer's; its texts are the recipe's */
   SrganWorkers *workers;
+  SrganRanks *ranks;
   guint n_threads;
-  SrganGraphState **states;            /* one a thread */
-  SrganGraphState **validation_states; /* likewise */
+  SrganGraphState **states;            /* one a thread; or */
+  SrganBatch *batch;                   /* all patches at once */
+  SrganGraphState **validation_states; /* one a thread */
+  SrganFeatures *features;             /* of the perceptual loss, or NULL */
+  SrganCriterion criterion;
+  SrganCriterionState **criterion_states; /* one a thread */
+  SrganFeatures *judge;                   /* or NULL */
+  SrganFeaturesState **judge_states;      /* one a thread */
+  SrganAdversary *adversary;              /* in its phase */
+  guint channels;                         /* of what goes in and comes out */
 
   guint n_parameters;
   gfloat *parameters;
   gfloat *average;   /* running mean of the parameters */
-  gfloat *gradients; /* [batch][n_parameters] */
-  gfloat *outputs;   /* [thread][target]: network output, then gradient */
+  gfloat *gradients; /* [batch][n_parameters]; with a batch [n_parameters] */
+  /* [thread][target]: network output, then gradient; with a batch all outputs,
+   * then all gradients */
+  gfloat *outputs;
   gsize input_length;
   gsize target_length;
   const gfloat *inputs; /* the step's batch */
   const gfloat *targets;
   gdouble *losses; /* [batch] */
   SrganScore *scores;
+  gdouble *distances;
 
   guint step; /* steps done */
   gdouble best;
   gdouble window[LOSS_WINDOW]; /* losses of steps */
   guint n_window;
-  guint first_step; /* of this process */
+  SrganAdversarialLoss adversarial; /* of the last step */
+  guint first_step;                 /* of this process */
   gint64 start_time;
 } Run;
+
+/* What differs from one phase to the next. */
+static void
+clear_phase (Run *run)
+{
+  for (guint i = 0; i < run->n_threads; i++) {
+    if (run->states != NULL)
+      srgan_graph_state_free (run->states[i]);
+    if (run->criterion_states != NULL)
+      srgan_criterion_state_free (run->criterion_states[i]);
+  }
+  g_clear_pointer (&run->states, g_free);
+  g_clear_pointer (&run->criterion_states, g_free);
+  g_clear_pointer (&run->batch, srgan_batch_free);
+  g_clear_pointer (&run->outputs, g_free);
+  g_clear_pointer (&run->gradients, g_free);
+}
 
 static void
 run_clear (Run *run)
 {
   srgan_prefetch_free (run->prefetch);
   srgan_dataset_free (run->dataset);
+  clear_phase (run);
   for (guint i = 0; i < run->n_threads; i++) {
-    if (run->states != NULL)
-      srgan_graph_state_free (run->states[i]);
     if (run->validation_states != NULL)
       srgan_graph_state_free (run->validation_states[i]);
+    if (run->judge_states != NULL)
+      srgan_features_state_free (run->judge_states[i]);
   }
-  g_free (run->states);
   g_free (run->validation_states);
+  g_free (run->judge_states);
+  srgan_features_free (run->judge);
+  srgan_features_free (run->features);
+  srgan_adversary_free (run->adversary);
   srgan_graph_free (run->graph);
   srgan_optimizer_free (run->optimizer);
   if (run->workers != NULL)
     srgan_workers_free (run->workers);
   g_free (run->output);
+  g_free (run->fidelity_output);
   g_free (run->checkpoint_path);
   g_free (run->parameters);
   g_free (run->average);
-  g_free (run->gradients);
-  g_free (run->outputs);
   g_free (run->losses);
   g_free (run->scores);
+  g_free (run->distances);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
@@ -102,8 +145,9 @@ tell (const gchar *message, gpointer data)
   SrganTrainProgress progress = {
       .message = message,
       .step = run->step,
-      .n_steps = run->recipe->steps,
+      .n_steps = srgan_recipe_get_n_steps (run->recipe),
       .seconds_left = -1,
+      .distance = NAN,
   };
 
   if (run->progress != NULL)
@@ -147,6 +191,21 @@ take_over (Run *run, SrganNetwork *start, GError **error)
   return n_taken;
 }
 
+/* The feature network at @path, or, that being empty, one of random weights. */
+static SrganFeatures *
+open_features (const gchar *path, const gchar *layers, guint seed, guint colour,
+    GError **error)
+{
+  g_autoptr (SrganNetwork) network = NULL;
+
+  if (*path != '\0') {
+    network = srgan_network_open (path, 0, NULL, error);
+    if (network == NULL)
+      return NULL;
+  }
+  return srgan_features_new (network, layers, seed, colour, error);
+}
+
 static gboolean
 make_graph (Run *run, GError **error)
 {
@@ -181,8 +240,54 @@ make_graph (Run *run, GError **error)
     tell (message, run);
   }
   memcpy (run->average, run->parameters, run->n_parameters * sizeof (gfloat));
+  run->rates = *recipe;
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
-  run->optimizer = srgan_optimizer_new (recipe, tensors, n_tensors);
+  run->optimizer = srgan_optimizer_new (&run->rates, tensors, n_tensors);
+  return TRUE;
+}
+
+/* The adversarial phase's opponents: at its start, or when a checkpoint of it
+ * is continued. */
+static gboolean
+make_opponents (Run *run, GError **error)
+{
+  const SrganParameter *tensors;
+  guint n_tensors;
+
+  run->adversary =
+      srgan_adversary_new (run->recipe, run->workers, run->ranks, error);
+  if (run->adversary == NULL)
+    return FALSE;
+  srgan_recipe_set_adversarial_rates (
+      &run->rates, run->recipe->adversarial_learning_rate);
+  srgan_optimizer_free (run->optimizer);
+  tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
+  run->optimizer = srgan_optimizer_new (&run->rates, tensors, n_tensors);
+  return TRUE;
+}
+
+static void
+describe_states (SrganCheckpoint *checkpoint, Run *run)
+{
+  checkpoint->state =
+      srgan_optimizer_get_state (run->optimizer, &checkpoint->n_state);
+  if (run->adversary != NULL) {
+    checkpoint->rival =
+        srgan_adversary_get_parameters (run->adversary, &checkpoint->n_rival);
+    checkpoint->rival_state =
+        srgan_adversary_get_state (run->adversary, &checkpoint->n_rival_state);
+  }
+}
+
+/* Before a checkpoint's arrays are read: its step says which there are. */
+static gboolean
+prepare_states (SrganCheckpoint *checkpoint, gpointer data, GError **error)
+{
+  Run *run = data;
+
+  if (checkpoint->step > run->recipe->steps && !make_opponents (run, error))
+    return FALSE;
+  describe_states (checkpoint, run);
   return TRUE;
 }
 
@@ -196,10 +301,11 @@ describe_checkpoint (Run *run)
       .parameters = run->parameters,
       .average = run->average,
       .n_parameters = run->n_parameters,
+      .prepare = prepare_states,
+      .data = run,
   };
 
-  checkpoint.state =
-      srgan_optimizer_get_state (run->optimizer, &checkpoint.n_state);
+  describe_states (&checkpoint, run);
   return checkpoint;
 }
 
@@ -230,39 +336,106 @@ continue_checkpoint (Run *run, GError **error)
 }
 
 static gboolean
+fail_for_memory (Run *run, GError **error)
+{
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
+      "not enough memory for patches of %ux%u and %u channels",
+      run->recipe->patch, run->recipe->patch, run->recipe->channels);
+  return FALSE;
+}
+
+/* What the phase that run->step lies in trains with. */
+static gboolean
+make_phase (Run *run, GError **error)
+{
+  const SrganRecipe *recipe = run->recipe;
+  gboolean adversarial =
+      run->step >= recipe->steps && recipe->adversarial_steps > 0;
+  const gdouble *weights =
+      adversarial ? recipe->adversarial_weights : recipe->weights;
+  guint patch = recipe->patch, side = patch * recipe->scale;
+
+  clear_phase (run);
+  if (adversarial && run->adversary == NULL && !make_opponents (run, error))
+    return FALSE;
+  run->criterion = (SrganCriterion){
+      .kind = recipe->loss,
+      .epsilon = recipe->charbonnier_epsilon,
+      .pixel = weights[SRGAN_TERM_PIXEL],
+      .ssim = weights[SRGAN_TERM_SSIM],
+      .ms_ssim = weights[SRGAN_TERM_MS_SSIM],
+      .fourier = weights[SRGAN_TERM_FOURIER],
+      .perceptual = weights[SRGAN_TERM_PERCEPTUAL],
+  };
+  if (run->criterion.perceptual > 0 && run->features == NULL) {
+    run->features = open_features (recipe->features, recipe->feature_layers,
+        recipe->feature_seed, recipe->colour, error);
+    if (run->features == NULL)
+      return FALSE;
+  }
+  run->criterion_states = g_new0 (SrganCriterionState *, run->n_threads);
+  for (guint i = 0; i < run->n_threads; i++) {
+    run->criterion_states[i] = srgan_criterion_state_new (
+        &run->criterion, run->features, side, side, run->channels, error);
+    if (run->criterion_states[i] == NULL)
+      return FALSE;
+  }
+
+  if (adversarial || srgan_graph_needs_batch (run->graph)) {
+    run->batch = srgan_batch_new (
+        run->graph, recipe->batch, patch, patch, run->workers, run->ranks);
+    if (run->batch == NULL)
+      return fail_for_memory (run, error);
+    run->outputs = g_try_new (gfloat, 2 * run->target_length * recipe->batch);
+    run->gradients = g_try_new (gfloat, run->n_parameters);
+  } else {
+    run->states = g_new0 (SrganGraphState *, run->n_threads);
+    for (guint i = 0; i < run->n_threads; i++) {
+      run->states[i] = srgan_graph_state_new (run->graph, patch, patch, TRUE);
+      if (run->states[i] == NULL)
+        return fail_for_memory (run, error);
+    }
+    run->outputs = g_try_new (gfloat, 2 * run->target_length * run->n_threads);
+    run->gradients =
+        g_try_new (gfloat, (gsize) run->n_parameters * recipe->batch);
+  }
+  return (run->outputs != NULL && run->gradients != NULL) ||
+         fail_for_memory (run, error);
+}
+
+static gboolean
 make_states (Run *run, GError **error)
 {
   const SrganRecipe *recipe = run->recipe;
   guint side = srgan_dataset_get_validation_patch (run->dataset);
-  gsize largest;
+  guint n = srgan_dataset_get_n_validation (run->dataset);
 
-  run->workers = srgan_workers_new (run->n_threads, error);
-  if (run->workers == NULL)
-    return FALSE;
-  run->states = g_new0 (SrganGraphState *, run->n_threads);
   run->validation_states = g_new0 (SrganGraphState *, run->n_threads);
   for (guint i = 0; i < run->n_threads; i++) {
-    run->states[i] =
-        srgan_graph_state_new (run->graph, recipe->patch, recipe->patch, TRUE);
     run->validation_states[i] =
         srgan_graph_state_new (run->graph, side, side, FALSE);
-    if (run->states[i] == NULL || run->validation_states[i] == NULL) {
-      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
-          "not enough memory for patches of %ux%u and %u channels",
-          recipe->patch, recipe->patch, recipe->channels);
+    if (run->validation_states[i] == NULL)
+      return fail_for_memory (run, error);
+  }
+  if (recipe->judge[0] != '\0') {
+    run->judge = open_features (
+        recipe->judge, recipe->judge_layers, 0, recipe->colour, error);
+    if (run->judge == NULL)
       return FALSE;
+    run->judge_states = g_new0 (SrganFeaturesState *, run->n_threads);
+    for (guint i = 0; i < run->n_threads; i++) {
+      run->judge_states[i] = srgan_features_state_new (
+          run->judge, side * recipe->scale, side * recipe->scale, FALSE, error);
+      if (run->judge_states[i] == NULL)
+        return FALSE;
     }
   }
-  run->input_length = (gsize) recipe->patch * recipe->patch;
+  run->input_length = (gsize) recipe->patch * recipe->patch * run->channels;
   run->target_length = run->input_length * recipe->scale * recipe->scale;
-  largest = MAX (
-      run->target_length, (gsize) side * side * recipe->scale * recipe->scale);
-  run->outputs = g_new (gfloat, 2 * largest * run->n_threads);
-  run->gradients = g_new (gfloat, (gsize) run->n_parameters * recipe->batch);
   run->losses = g_new0 (gdouble, recipe->batch);
-  run->scores =
-      g_new0 (SrganScore, srgan_dataset_get_n_validation (run->dataset));
-  return TRUE;
+  run->scores = g_new0 (SrganScore, n);
+  run->distances = g_new0 (gdouble, n);
+  return make_phase (run, error);
 }
 
 /* Whether a file can be made where @path says: known at once, and not when
@@ -296,11 +469,69 @@ train_patch (gpointer data, guint item, guint worker)
 
   srgan_graph_forward (
       run->states[worker], run->inputs + item * run->input_length, output);
-  run->losses[item] = srgan_loss (recipe->loss, recipe->charbonnier_epsilon,
-      output, run->targets + item * run->target_length,
-      (guint) run->target_length, 1.f / recipe->batch, gradient);
+  run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
+      output, run->targets + item * run->target_length, 1.f / recipe->batch,
+      gradient);
   srgan_graph_backward (run->states[worker], gradient,
       run->gradients + (gsize) item * run->n_parameters);
+}
+
+/* The same in two halves, for all patches at once. */
+static void
+judge_patch (gpointer data, guint item, guint worker)
+{
+  Run *run = data;
+  gsize place = item * run->target_length;
+
+  run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
+      run->outputs + place, run->targets + place, 1.f / run->recipe->batch,
+      run->outputs + run->recipe->batch * run->target_length + place);
+}
+
+/* The gradient of a step, into the first place of run->gradients. */
+static gdouble
+find_gradient (Run *run)
+{
+  const SrganRecipe *recipe = run->recipe;
+  gfloat *slopes = run->outputs + recipe->batch * run->target_length;
+  gdouble loss = 0;
+
+  srgan_graph_set_parameters (run->graph, run->parameters);
+  if (run->batch == NULL) {
+    srgan_workers_run (run->workers, train_patch, run, recipe->batch);
+  } else {
+    srgan_batch_forward (run->batch, run->inputs, run->outputs);
+    srgan_workers_run (run->workers, judge_patch, run, recipe->batch);
+  }
+  for (guint i = 0; i < recipe->batch; i++)
+    loss += run->losses[i] / recipe->batch;
+  if (srgan_ranks_get_n (run->ranks) > 1) {
+    srgan_ranks_sum (run->ranks, &loss, 1);
+    loss /= srgan_ranks_get_n (run->ranks);
+  }
+  if (!isfinite (loss))
+    return loss;
+
+  if (run->batch != NULL) {
+    if (run->adversary != NULL) {
+      run->adversarial = srgan_adversary_step (run->adversary,
+          run->step - recipe->steps, run->targets, run->outputs, slopes);
+      loss += recipe->adversarial_weight * run->adversarial.generator;
+      if (!isfinite (run->adversarial.discriminator) || !isfinite (loss))
+        return NAN;
+    }
+    memset (run->gradients, 0, run->n_parameters * sizeof (gfloat));
+    srgan_batch_backward (run->batch, slopes, run->gradients, NULL);
+    srgan_batch_update_statistics (run->batch, run->parameters);
+    return loss;
+  }
+  for (guint i = 1; i < recipe->batch; i++) {
+    const gfloat *gradient = run->gradients + (gsize) i * run->n_parameters;
+
+    for (guint k = 0; k < run->n_parameters; k++)
+      run->gradients[k] += gradient[k];
+  }
+  return loss;
 }
 
 /* One step; returns its loss, which may be no number: then nothing was
@@ -309,25 +540,23 @@ static gdouble
 make_step (Run *run)
 {
   const SrganRecipe *recipe = run->recipe;
-  gdouble loss = 0;
+  guint n_ranks = srgan_ranks_get_n (run->ranks);
+  gdouble loss;
   gfloat keep;
 
   srgan_prefetch_next (run->prefetch, &run->inputs, &run->targets);
-  srgan_graph_set_parameters (run->graph, run->parameters);
-  srgan_workers_run (run->workers, train_patch, run, recipe->batch);
-  for (guint i = 0; i < recipe->batch; i++)
-    loss += run->losses[i] / recipe->batch;
+  loss = find_gradient (run);
   if (!isfinite (loss))
     return loss;
 
-  for (guint i = 1; i < recipe->batch; i++) {
-    const gfloat *gradient = run->gradients + (gsize) i * run->n_parameters;
-
+  if (n_ranks > 1) {
+    srgan_ranks_sum_floats (run->ranks, run->gradients, run->n_parameters);
     for (guint k = 0; k < run->n_parameters; k++)
-      run->gradients[k] += gradient[k];
+      run->gradients[k] /= n_ranks;
   }
-  srgan_optimizer_step (
-      run->optimizer, run->step, run->parameters, run->gradients);
+  srgan_optimizer_step (run->optimizer,
+      run->adversary != NULL ? run->step - recipe->steps : run->step,
+      run->parameters, run->gradients);
 
   /* a short memory at first, when the weights still run away from it */
   keep = (gfloat) MIN (recipe->average, (1. + run->step) / (10. + run->step));
@@ -338,6 +567,17 @@ make_step (Run *run)
   return loss;
 }
 
+/* 8-bit codes of BT.601 luma, of a picture of ours. */
+static void
+get_luma (const gfloat *picture, guint channels, gsize n, gdouble *luma)
+{
+  for (gsize i = 0; i < n; i++, picture += channels)
+    luma[i] = channels == 1 ? CLAMP (picture[0], 0, 1) * 255.
+                            : 16 + 65.481 * CLAMP (picture[0], 0, 1) +
+                                  128.553 * CLAMP (picture[1], 0, 1) +
+                                  24.966 * CLAMP (picture[2], 0, 1);
+}
+
 static void
 validate_picture (gpointer data, guint item, guint worker)
 {
@@ -345,33 +585,39 @@ validate_picture (gpointer data, guint item, guint worker)
   guint scale = run->recipe->scale;
   guint side = srgan_dataset_get_validation_patch (run->dataset);
   gsize n = (gsize) side * scale * side * scale;
-  g_autofree gfloat *input = g_new (gfloat, (gsize) side * side);
-  g_autofree gfloat *target = g_new (gfloat, n);
-  g_autofree gfloat *output = g_new (gfloat, n);
+  g_autofree gfloat *input =
+      g_new (gfloat, (gsize) side * side * run->channels);
+  g_autofree gfloat *target = g_new (gfloat, n * run->channels);
+  g_autofree gfloat *output = g_new (gfloat, n * run->channels);
   g_autofree gdouble *a = g_new (gdouble, n);
   g_autofree gdouble *b = g_new (gdouble, n);
 
   srgan_dataset_make_validation_patch (run->dataset, item, input, target);
   srgan_graph_forward (run->validation_states[worker], input, output);
-  for (gsize i = 0; i < n; i++) {
-    a[i] = target[i] * 255.;
-    b[i] = CLAMP (output[i], 0, 1) * 255.;
-  }
+  get_luma (target, run->channels, n, a);
+  get_luma (output, run->channels, n, b);
   run->scores[item] =
       srgan_score_luma (a, b, side * scale, side * scale, scale);
+  if (run->judge != NULL)
+    run->distances[item] =
+        srgan_features_distance (run->judge_states[worker], output, target);
 }
 
+/* @distance: NAN where nothing measures it. */
 static SrganScore
-validate (Run *run)
+validate (Run *run, gdouble *distance)
 {
   guint n = srgan_dataset_get_n_validation (run->dataset);
   SrganScore mean = {0, 0};
 
+  *distance = run->judge != NULL ? 0 : NAN;
   srgan_graph_set_parameters (run->graph, run->average);
   srgan_workers_run (run->workers, validate_picture, run, n);
   for (guint i = 0; i < n; i++) {
     mean.psnr += run->scores[i].psnr / n;
     mean.ssim += run->scores[i].ssim / n;
+    if (run->judge != NULL)
+      *distance += run->distances[i] / n;
   }
   return mean;
 }
@@ -379,16 +625,24 @@ validate (Run *run)
 /* --- Output ------------------------------------------------------------ */
 
 static gboolean
-write_network (Run *run, SrganScore score, GError **error)
+write_network (Run *run, SrganScore score, gdouble distance, GError **error)
 {
   const SrganRecipe *recipe = run->recipe;
   g_autoptr (SrganNetwork) network =
       srgan_graph_make_network (run->graph, run->average, recipe->name, error);
   g_autofree gchar *text = srgan_recipe_to_string (recipe, FALSE);
   g_autofree gchar *scores = NULL;
+  g_autofree gchar *distances = NULL;
   g_autofree gchar *steps = NULL;
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autofree gchar *portable = NULL;
+  const struct {
+    const gchar *group, *key, *path;
+  } paths[] = {
+      {"network", "start", recipe->start},
+      {"features", "model", recipe->features},
+      {"validation", "features", recipe->judge},
+  };
 
   if (network == NULL)
     return FALSE;
@@ -396,45 +650,66 @@ write_network (Run *run, SrganScore score, GError **error)
   g_key_file_load_from_data (file, text, strlen (text), G_KEY_FILE_NONE, NULL);
   g_key_file_remove_key (file, "data", "folder", NULL);
   g_key_file_remove_group (file, "output", NULL);
-  if (recipe->start[0] != '\0') {
-    g_autofree gchar *name = g_path_get_basename (recipe->start);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    if (paths[i].path[0] != '\0') {
+      g_autofree gchar *name = g_path_get_basename (paths[i].path);
 
-    g_key_file_set_string (file, "network", "start", name);
-  }
+      g_key_file_set_string (file, paths[i].group, paths[i].key, name);
+    }
   portable = g_key_file_to_data (file, NULL, NULL);
   scores = g_strdup_printf (
       "%.3f dB, SSIM %.4f on the pictures held back", score.psnr, score.ssim);
-  steps = g_strdup_printf ("%u of %u", run->step, recipe->steps);
+  if (!isnan (distance)) {
+    g_autofree gchar *name = g_path_get_basename (recipe->judge);
+
+    distances = g_strdup_printf (
+        "%.4f by %s on the pictures held back", distance, name);
+    srgan_network_set_note (network, "perceptual-distance", distances);
+  }
+  steps = g_strdup_printf (
+      "%u of %u", run->step, srgan_recipe_get_n_steps (recipe));
   srgan_network_set_note (network, "recipe", portable);
   srgan_network_set_note (network, "scores", scores);
   srgan_network_set_note (network, "steps", steps);
-  srgan_network_set_note (
-      network, "range", "luma of BT.601, limited range, code / 255");
+  srgan_network_set_note (network, "range",
+      run->channels == 1 ? "luma of BT.601, limited range, code / 255"
+                         : "R'G'B' of sRGB, code / 255");
   if (recipe->training_data[0] != '\0')
     srgan_network_set_note (network, "training-data", recipe->training_data);
   if (recipe->licence[0] != '\0')
     srgan_network_set_note (network, "licence", recipe->licence);
   return srgan_network_finish (network, error) &&
-         srgan_network_save (network, run->output, error);
+         srgan_network_save (network,
+             run->adversary == NULL ? run->fidelity_output : run->output,
+             error);
 }
 
 static void
-report (Run *run, gboolean validated, SrganScore score, gboolean best)
+report (Run *run, gboolean validated, SrganScore score, gdouble distance,
+    gboolean best)
 {
   const SrganRecipe *recipe = run->recipe;
+  guint n_steps = srgan_recipe_get_n_steps (recipe);
+  guint phase_step =
+      run->adversary != NULL ? run->step - recipe->steps : run->step;
   guint n = MIN (run->n_window, LOSS_WINDOW);
   gdouble seconds = (g_get_monotonic_time () - run->start_time) * 1e-6;
   gdouble steps_per_second =
       (run->step - run->first_step) / MAX (seconds, 1e-6);
   SrganTrainProgress progress = {
       .step = run->step,
-      .n_steps = recipe->steps,
-      .learning_rate = recipe->learning_rate * srgan_optimizer_get_rate (recipe,
-                                                   MAX (run->step, 1) - 1),
-      .images_per_second = steps_per_second * recipe->batch,
-      .seconds_left = steps_per_second > 0
-                          ? (recipe->steps - run->step) / steps_per_second
-                          : -1,
+      .n_steps = n_steps,
+      .learning_rate =
+          run->rates.learning_rate *
+          srgan_optimizer_get_rate (&run->rates, MAX (phase_step, 1) - 1),
+      .images_per_second =
+          steps_per_second * recipe->batch * srgan_ranks_get_n (run->ranks),
+      .seconds_left =
+          steps_per_second > 0 ? (n_steps - run->step) / steps_per_second : -1,
+      .adversarial = run->adversary != NULL,
+      .generator_loss = run->adversarial.generator,
+      .discriminator_loss = run->adversarial.discriminator,
+      .distance = distance,
       .validated = validated,
       .psnr = score.psnr,
       .ssim = score.ssim,
@@ -445,6 +720,29 @@ report (Run *run, gboolean validated, SrganScore score, gboolean best)
     progress.loss += run->window[i] / n;
   if (run->progress != NULL)
     run->progress (&progress, run->user_data);
+}
+
+/* @path with @suffix before its ending. */
+static gchar *
+add_to_name (const gchar *path, const gchar *suffix)
+{
+  const gchar *name = strrchr (path, G_DIR_SEPARATOR);
+  const gchar *dot = strrchr (name != NULL ? name : path, '.');
+  gsize length = dot != NULL ? (gsize) (dot - path) : strlen (path);
+
+  return g_strdup_printf (
+      "%.*s%s%s", (int) length, path, suffix, path + length);
+}
+
+/* From the fidelity phase to the adversarial one. */
+static gboolean
+change_phase (Run *run, GError **error)
+{
+  memcpy (run->parameters, run->average, run->n_parameters * sizeof (gfloat));
+  if (!make_phase (run, error))
+    return FALSE;
+  tell ("the adversarial phase begins", run);
+  return TRUE;
 }
 
 gboolean
@@ -458,12 +756,16 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
       .user_data = user_data,
   };
 
+  guint n_steps = srgan_recipe_get_n_steps (recipe);
+
   if (!srgan_recipe_check (recipe, error))
     return FALSE;
   srgan_blas_init ();
   run.n_threads =
       recipe->threads > 0 ? recipe->threads : srgan_cpu_get_n_allowed ();
   run.n_threads = MIN (run.n_threads, recipe->batch);
+  run.channels = srgan_recipe_get_channels (recipe);
+  run.adversarial = (SrganAdversarialLoss){NAN, NAN};
   run.best = -G_MAXDOUBLE;
   run.output = recipe->output[0] != '\0'
                    ? g_strdup (recipe->output)
@@ -471,6 +773,12 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
   run.checkpoint_path = recipe->checkpoint[0] != '\0'
                             ? g_strdup (recipe->checkpoint)
                             : g_strconcat (run.output, ".ckpt", NULL);
+  run.fidelity_output = recipe->adversarial_steps > 0
+                            ? add_to_name (run.output, "-fidelity")
+                            : g_strdup (run.output);
+  run.workers = srgan_workers_new (run.n_threads, error);
+  if (run.workers == NULL)
+    return FALSE;
   if (!check_writable (run.output, "output.file", error) ||
       !check_writable (run.checkpoint_path, "output.checkpoint", error) ||
       !make_graph (&run, error) || !continue_checkpoint (&run, error))
@@ -492,11 +800,15 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
 
   run.first_step = run.step;
   run.start_time = g_get_monotonic_time ();
-  run.prefetch = srgan_prefetch_new (run.dataset, recipe, run.step);
-  while (run.step < recipe->steps) {
+  run.prefetch = srgan_prefetch_new (
+      run.dataset, recipe, run.step, srgan_ranks_get_rank (run.ranks));
+  while (run.step < n_steps) {
     gboolean due, best = FALSE;
     SrganScore score = {0, 0};
+    gdouble distance = NAN;
 
+    if (run.step == recipe->steps && !change_phase (&run, error))
+      return FALSE;
     if (!isfinite (make_step (&run))) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
           "the loss is no longer a number at step %u: lower "
@@ -506,17 +818,18 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
       return FALSE;
     }
     due = run.step % recipe->validation_interval == 0 ||
-          run.step == recipe->steps;
+          run.step == recipe->steps || run.step == n_steps;
     if (due) {
-      score = validate (&run);
-      best = score.psnr > run.best;
+      score = validate (&run, &distance);
+      /* pictures that please have no higher PSNR: there the last are kept */
+      best = run.adversary != NULL || score.psnr > run.best;
       if (best) {
-        if (!write_network (&run, score, error))
+        if (!write_network (&run, score, distance, error))
           return FALSE;
-        run.best = score.psnr;
+        run.best = run.adversary != NULL ? run.best : score.psnr;
       }
     }
-    report (&run, due, score, best);
+    report (&run, due, score, distance, best);
 
     if (g_cancellable_is_cancelled (cancellable)) {
       if (!save_checkpoint (&run, error))
@@ -526,8 +839,7 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
           run.checkpoint_path);
       return FALSE;
     }
-    if ((run.step % recipe->checkpoint_interval == 0 ||
-            run.step == recipe->steps) &&
+    if ((run.step % recipe->checkpoint_interval == 0 || run.step == n_steps) &&
         !save_checkpoint (&run, error))
       return FALSE;
   }

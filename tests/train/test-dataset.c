@@ -129,7 +129,7 @@ test_prefetch (void)
 
     set (recipe, "data", "prefetch-threads", threads[t]);
     dataset = open_dataset (recipe);
-    prefetch = srgan_prefetch_new (dataset, recipe, 7);
+    prefetch = srgan_prefetch_new (dataset, recipe, 7, 0);
     for (guint step = 7; step < 40; step++) {
       const gfloat *inputs, *targets;
 

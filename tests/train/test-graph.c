@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/batch.h"
+#include "train/design.h"
 #include "train/graph.h"
 #include "train/random.h"
 
@@ -529,6 +530,99 @@ test_strided (void)
   }
 }
 
+/* A whole network with kinks that finite differences stumble over: along the
+ * gradient and along random parts of it, where single kinks weigh little. */
+static void
+check_smoothed (SrganNetwork *network, guint in_channels, guint side,
+    const SrganRecipe *discriminator)
+{
+  GError *error = NULL;
+  g_autoptr (SrganGraph) graph = srgan_graph_new (network, &error);
+  g_autoptr (SrganBatch) batch = NULL;
+  SrganWorkers *workers = srgan_workers_new (2, NULL);
+  SrganRandom random = srgan_random_init (8, side, 0);
+  guint n_in = PATCHES * side * side * in_channels, n_out, n, n_tensors;
+  g_autofree gfloat *input = random_numbers (n_in, 0, 1);
+  g_autofree gfloat *output = NULL, *weight = NULL, *parameters = NULL;
+  g_autofree gfloat *gradient = NULL, *input_gradient = NULL, *moved = NULL;
+  const SrganParameter *tensors;
+
+  g_assert_no_error (error);
+  srgan_graph_want_input_gradient (graph);
+  for (guint i = 0;
+       discriminator != NULL && i < srgan_network_get_n_layers (network); i++)
+    if (srgan_design_is_spectral (
+            discriminator, srgan_network_get_layer (network, i)))
+      srgan_graph_normalise_spectrum (graph, i, 5);
+  batch = srgan_batch_new (graph, PATCHES, side, side, workers, NULL);
+  g_assert_nonnull (batch);
+  n = srgan_graph_get_n_parameters (graph);
+  n_out = PATCHES * (guint) srgan_batch_get_output_length (batch);
+  parameters = g_new (gfloat, n);
+  gradient = g_new0 (gfloat, n);
+  moved = g_new (gfloat, MAX (n, n_in));
+  input_gradient = g_new (gfloat, n_in);
+  output = g_new (gfloat, n_out);
+  weight = random_numbers (n_out, -1, 1);
+  srgan_graph_get_parameters (graph, parameters);
+  srgan_graph_renew_spectra (graph, parameters);
+  srgan_graph_set_parameters (graph, parameters);
+  srgan_batch_forward (batch, input, output);
+  srgan_batch_backward (batch, weight, gradient, input_gradient);
+  srgan_graph_finish_gradient (graph, gradient);
+
+  tensors = srgan_graph_get_tensors (graph, &n_tensors);
+  for (guint t = 0; t <= n_tensors; t++) {
+    gboolean is_input = t == n_tensors;
+    guint first = is_input ? 0 : tensors[t].offset;
+    guint length = is_input ? n_in : tensors[t].rows * tensors[t].columns;
+    const gfloat *numbers = is_input ? input : parameters;
+    const gfloat *slopes = is_input ? input_gradient : gradient;
+    gdouble size = 0;
+
+    if (!is_input && tensors[t].kind == SRGAN_PARAMETER_STATISTIC)
+      continue;
+    for (guint i = 0; i < length; i++)
+      size += (gdouble) slopes[first + i] * slopes[first + i];
+    size = sqrt (size);
+    /* a bias before a batch-norm moves nothing */
+    if (size < 1e-3)
+      continue;
+    for (guint round = 0; round < 3; round++) {
+      gdouble expected = 0, sides[2] = {0}, difference, step = 4e-4;
+
+      memcpy (moved, numbers, (is_input ? n_in : n) * sizeof (gfloat));
+      for (guint k = 0; k < 2; k++) {
+        SrganRandom lots = random;
+
+        expected = 0;
+        for (guint i = first; i < first + length; i++) {
+          gdouble part = round == 0 ? 1 : srgan_random_unit (&lots);
+
+          part *= slopes[i] / size;
+          expected += part * slopes[i];
+          moved[i] = (gfloat) (numbers[i] + (k == 0 ? step : -step) * part);
+        }
+        srgan_graph_set_parameters (graph, is_input ? parameters : moved);
+        srgan_batch_forward (batch, is_input ? moved : input, output);
+        for (guint i = 0; i < n_out; i++)
+          sides[k] += (gdouble) output[i] * weight[i];
+      }
+      srgan_random_next (&random);
+      difference = (sides[0] - sides[1]) / (2 * step);
+      if (!(fabs (difference - expected) <= .05 * fabs (expected)))
+        g_error ("tensor %u of %u (layer %s): gradient %g, difference %g", t,
+            n_tensors,
+            is_input
+                ? "input"
+                : srgan_network_get_layer (network, tensors[t].layer)->name,
+            expected, difference);
+    }
+  }
+  srgan_workers_free (workers);
+  srgan_network_unref (network);
+}
+
 /* What puts maps together and takes them apart. */
 static void
 test_maps (void)
@@ -560,6 +654,34 @@ test_maps (void)
   layer.factor = 2;
   last = add (network, &layer);
   check_batch (network, 1, 12, 8, -1);
+}
+
+/* The discriminators and the generator as they are trained, in small. */
+static void
+test_designs (void)
+{
+  g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+  GError *error = NULL;
+
+  recipe->patch = 16;
+  recipe->scale = 2;
+  recipe->discriminator_channels = 4;
+  recipe->colour = SRGAN_COLOUR_RGB;
+  recipe->seed = 3;
+  for (guint kind = 0; kind <= SRGAN_DISCRIMINATOR_UNET; kind++) {
+    SrganNetwork *network;
+
+    recipe->discriminator = kind;
+    network = srgan_design_discriminator (recipe, &error);
+    g_assert_no_error (error);
+    check_smoothed (network, 3, 32, recipe);
+  }
+  recipe->design = SRGAN_DESIGN_SRRESNET;
+  recipe->channels = 5;
+  recipe->layers = 2;
+  recipe->skip = SRGAN_SKIP_NONE;
+  check_smoothed (srgan_design_network (recipe, &error), 3, 8, NULL);
+  g_assert_no_error (error);
 }
 
 /* A pooled map's gradient goes to the largest of each window. */
@@ -615,6 +737,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/graph/folded-norm", test_folded_norm);
   g_test_add_func ("/train/graph/strided", test_strided);
   g_test_add_func ("/train/graph/maps", test_maps);
+  g_test_add_func ("/train/graph/designs", test_designs);
   g_test_add_func ("/train/graph/max-pool", test_max_pool);
   return g_test_run ();
 }

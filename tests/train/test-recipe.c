@@ -72,7 +72,7 @@ test_errors (void)
       {"training", "learning-rat", "1", "learning-rat"},
       {"training", "learning-rat", "1", "warm-up"}, /* lists what there is */
       {"trainin", "steps", "1", "[trainin]"},
-      {"training", "steps", "0", "training.steps"},
+      {"training", "steps", "-1", "training.steps"},
       {"training", "steps", "2.5", "whole number"},
       {"training", "steps", "many", "many"},
       {"training", "steps", "", "training.steps"},

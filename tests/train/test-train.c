@@ -76,6 +76,8 @@ typedef struct {
   guint steps;   /* reported */
   gdouble first_psnr, last_psnr;
   gdouble last_loss;
+  gdouble first_verdict, last_verdict;
+  gdouble distance;
   guint messages;
 } Watch;
 
@@ -90,7 +92,11 @@ watch (const SrganTrainProgress *progress, gpointer data)
   }
   seen->steps++;
   seen->last_loss = progress->loss;
+  if (progress->adversarial && seen->first_verdict == 0)
+    seen->first_verdict = progress->discriminator_loss;
+  seen->last_verdict = progress->discriminator_loss;
   if (progress->validated) {
+    seen->distance = progress->distance;
     if (seen->first_psnr == 0)
       seen->first_psnr = progress->psnr;
     seen->last_psnr = progress->psnr;
@@ -137,7 +143,7 @@ static void
 assert_same_end (GBytes *a, GBytes *b)
 {
   static const gchar *const keys[] = {
-      "step", "best", "parameters", "average", "state"};
+      "step", "best", "parameters", "average", "state", "rival", "rival-state"};
   g_autoptr (GVariant) p = g_variant_ref_sink (
       g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, a, FALSE));
   g_autoptr (GVariant) q = g_variant_ref_sink (
@@ -147,7 +153,11 @@ assert_same_end (GBytes *a, GBytes *b)
     g_autoptr (GVariant) x = g_variant_lookup_value (p, keys[i], NULL);
     g_autoptr (GVariant) y = g_variant_lookup_value (q, keys[i], NULL);
 
+    /* only the adversarial phase has a rival */
+    if (x == NULL && y == NULL && g_str_has_prefix (keys[i], "rival"))
+      continue;
     g_assert_nonnull (x);
+    g_assert_nonnull (y);
     if (!g_variant_equal (x, y))
       g_error ("the runs differ in '%s'", keys[i]);
   }
@@ -253,6 +263,134 @@ test_shapes (Fixture *fixture, gconstpointer data)
     run (fixture);
     g_bytes_unref (read_output (fixture, "file"));
   }
+}
+
+/* SRGAN in small, with each discriminator: both phases, stopped and continued
+ * in each and at their border, on any number of threads, end in the same bits;
+ * and leave two networks. */
+static void
+test_adversarial (Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const cases[][3] = {
+      /* discriminator, form, colour */
+      {"srgan", "standard", "rgb"},
+      {"patch", "relativistic", "y"},
+      {"unet", "relativistic", "rgb"},
+  };
+
+  set (fixture->recipe, "network", "design", "srresnet");
+  set (fixture->recipe, "network", "channels", "8");
+  set (fixture->recipe, "network", "skip", "none");
+  set (fixture->recipe, "training", "optimizer", "adam");
+  set (fixture->recipe, "training", "steps", "6");
+  set (fixture->recipe, "training", "batch", "3");
+  set (fixture->recipe, "training", "warm-up", "2");
+  set (fixture->recipe, "adversarial", "steps", "6");
+  set (fixture->recipe, "adversarial", "channels", "4");
+  set (fixture->recipe, "adversarial", "perceptual-weight", "0.1");
+  set (fixture->recipe, "adversarial", "fourier-weight", "0.1");
+  set (fixture->recipe, "output", "validation-interval", "3");
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *name = g_strdup_printf ("gan%u-a", i);
+    g_autofree gchar *fidelity =
+        g_strdup_printf ("%s/gan%u-a-fidelity.safetensors", fixture->folder, i);
+    g_autoptr (GBytes) straight = NULL, resumed = NULL, file = NULL;
+    g_autoptr (SrganNetwork) network = NULL;
+    GError *error = NULL;
+
+    set (fixture->recipe, "adversarial", "discriminator", cases[i][0]);
+    set (fixture->recipe, "adversarial", "form", cases[i][1]);
+    set (fixture->recipe, "network", "colour", cases[i][2]);
+    set (fixture->recipe, "training", "threads", "1");
+    name_run (fixture, name);
+    run (fixture);
+    straight = read_output (fixture, "checkpoint");
+    network = srgan_network_load (fidelity, &error);
+    g_assert_no_error (error);
+    file = read_output (fixture, "file");
+
+    name[strlen (name) - 1] = 'b';
+    name_run (fixture, name);
+    set (fixture->recipe, "training", "threads", "2");
+    run_until (fixture, 4);
+    run_until (fixture, 6);
+    run_until (fixture, 8);
+    set (fixture->recipe, "training", "threads", "3");
+    run (fixture);
+    resumed = read_output (fixture, "checkpoint");
+    assert_same_end (straight, resumed);
+  }
+}
+
+/* A discriminator learns what it is for. */
+static void
+test_tells_apart (Fixture *fixture, gconstpointer data)
+{
+  Watch seen = {0};
+  GError *error = NULL;
+
+  set (fixture->recipe, "training", "steps", "0");
+  set (fixture->recipe, "training", "warm-up", "0");
+  set (fixture->recipe, "adversarial", "steps", "40");
+  set (fixture->recipe, "adversarial", "channels", "8");
+  set (fixture->recipe, "adversarial", "discriminator", "unet");
+  set (fixture->recipe, "adversarial", "learning-rate", "0");
+  set (fixture->recipe, "adversarial", "discriminator-learning-rate", "0.003");
+  set (fixture->recipe, "adversarial", "perceptual-weight", "0");
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  g_test_message ("%g -> %g", seen.first_verdict, seen.last_verdict);
+  g_assert_cmpfloat (seen.last_verdict, <, .7 * seen.first_verdict);
+}
+
+/* A feature network that judges, and one that trains. */
+static void
+test_features (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *judge =
+      g_build_filename (fixture->folder, "judge.safetensors", NULL);
+  g_autoptr (SrganNetwork) network =
+      srgan_network_new ("judge", SRGAN_COLOUR_RGB, 1);
+  gfloat weight[9 * 3 * 4];
+  SrganLayer layer = {
+      .name = (gchar *) "conv",
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 4,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 2,
+      .groups = 1,
+      .padding = SRGAN_PADDING_NONE,
+      .activation = SRGAN_ACTIVATION_RELU,
+      .weight = weight,
+  };
+  GError *error = NULL;
+  Watch seen = {0};
+
+  for (guint i = 0; i < G_N_ELEMENTS (weight); i++)
+    weight[i] = (gfloat) sin (i * 1.7);
+  srgan_network_add_layer (network, &layer, &error);
+  srgan_network_set_note (network, "ends", "features");
+  srgan_network_finish (network, &error);
+  srgan_network_save (network, judge, &error);
+  g_assert_no_error (error);
+
+  set (fixture->recipe, "features", "model", judge);
+  set (fixture->recipe, "validation", "features", judge);
+  set (fixture->recipe, "training", "perceptual-weight", "0.1");
+  set (fixture->recipe, "training", "ssim-weight", "0.1");
+  set (fixture->recipe, "output", "validation-interval", "10");
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (seen.distance, >, 0);
+
+  set (fixture->recipe, "features", "model", "/no/such.safetensors");
+  name_run (fixture, "second");
+  g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND);
+  g_clear_error (&error);
 }
 
 /* A x2 network's body serves x3; what does not fit starts anew. */
@@ -376,6 +514,9 @@ main (int argc, char **argv)
       {"/train/train/resume", test_resume},
       {"/train/train/threads", test_threads},
       {"/train/train/shapes", test_shapes},
+      {"/train/train/adversarial", test_adversarial},
+      {"/train/train/tells-apart", test_tells_apart},
+      {"/train/train/features", test_features},
       {"/train/train/start", test_start},
       {"/train/train/wrong-checkpoints", test_wrong_checkpoints},
       {"/train/train/divergence", test_divergence},

@@ -71,10 +71,16 @@ typedef struct {
   gdouble learning_rate;     /* of this step */
   gdouble images_per_second; /* patches, since this process started */
   gdouble seconds_left;      /* -1 while unknown */
-  gboolean validated;        /* TRUE: the next three are of this step */
+  gboolean validated;        /* TRUE: the next four are of this step */
   gdouble psnr;              /* dB, luma, on the pictures held back */
   gdouble ssim;
-  gboolean best; /* the best PSNR so far: the output was written */
+  gdouble distance; /* perceptual, likewise; NAN: nothing measures it */
+  gboolean best;    /* the best PSNR so far, or, in the adversarial phase, the
+                       latest: the output was written */
+  gboolean adversarial; /* the adversarial phase: the next two are of this
+                           step */
+  gdouble generator_loss;
+  gdouble discriminator_loss;
 } SrganTrainProgress;
 
 typedef void (*SrganTrainFunc) (
@@ -89,9 +95,11 @@ typedef void (*SrganTrainFunc) (
  * @progress: (nullable) (scope call): called from the calling thread
  *
  * Trains a network and writes it to the recipe's output: always the weights
- * that scored best on the pictures held back. Continues from the recipe's
- * checkpoint if that exists: step for step, bit for bit what an uninterrupted
- * run would have done. The result does not depend on the number of threads.
+ * that scored best on the pictures held back; with an adversarial phase, those
+ * go to the output's name with -fidelity, and its latest to the output.
+ * Continues from the recipe's checkpoint if that exists: step for step, bit for
+ * bit what an uninterrupted run would have done. The result does not depend on
+ * the number of threads.
  *
  * Returns: %FALSE with @error set on failure; a loss that is not a number
  *   (%SRGAN_ERROR_INVALID) leaves the last good checkpoint and output alone
