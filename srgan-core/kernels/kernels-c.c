@@ -8,6 +8,7 @@
  */
 #include "kernels/kernels-private.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Output channels and pixels computed at a time: the smallest vectors there
@@ -35,6 +36,24 @@ pack_convolution (SrganConvolution *convolution, guint in_channels,
       kernel_height, weight, bias, slope, CHANNELS);
 }
 
+static gboolean
+pack_grouped (SrganConvolution *convolution, guint in_channels, guint in_stride,
+    guint out_channels, guint kernel_width, guint kernel_height, guint stride,
+    guint groups, const gfloat *weight, const gfloat *bias, const gfloat *slope)
+{
+  if (groups == in_channels && groups == out_channels)
+    return srgan_convolution_pack_depthwise (convolution, in_channels,
+        in_stride, get_channel_stride (out_channels), kernel_width,
+        kernel_height, stride, weight, bias, slope);
+  if (stride == 1 && groups > 1)
+    return srgan_convolution_pack_groups (convolution, in_channels, in_stride,
+        out_channels, get_channel_stride (out_channels), kernel_width,
+        kernel_height, groups, weight, bias, slope, CHANNELS);
+  return srgan_convolution_pack_strided (convolution, in_channels, in_stride,
+      out_channels, kernel_width, kernel_height, stride, groups, weight, bias,
+      slope, pack_convolution);
+}
+
 static inline gfloat
 activate (gfloat x, gfloat slope)
 {
@@ -49,7 +68,13 @@ convolve_pixels (const SrganConvolution *convolution, const gfloat *const *rows,
     gfloat *output, guint channel, guint x, guint n)
 {
   const guint kernel_width = convolution->kernel_width;
-  const guint in_channels = convolution->in_channels;
+  const guint in_channels = convolution->group_inputs
+                                ? convolution->group_inputs
+                                : convolution->in_channels;
+  const guint first =
+      convolution->group_inputs
+          ? srgan_convolution_get_first_input (convolution, channel)
+          : 0;
   const gsize in_stride = convolution->in_stride;
   const gsize out_stride = convolution->out_stride;
   const gfloat *tap = convolution->weight + (gsize) channel *
@@ -63,7 +88,7 @@ convolve_pixels (const SrganConvolution *convolution, const gfloat *const *rows,
 
   for (ky = 0; ky < convolution->kernel_height; ky++) {
     for (i = 0; i < in_channels; i++) {
-      const gfloat *input = rows[ky] + x * in_stride + i;
+      const gfloat *input = rows[ky] + x * in_stride + first + i;
 
       for (kx = 0; kx < kernel_width; kx++) {
         memcpy (&weight, tap, sizeof weight);
@@ -81,11 +106,41 @@ convolve_pixels (const SrganConvolution *convolution, const gfloat *const *rows,
 }
 
 static void
+convolve_depthwise (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, guint width)
+{
+  const gsize out_stride = convolution->out_stride;
+  gsize x, c, ky, kx;
+
+  for (x = 0; x < width; x++)
+    for (c = 0; c < out_stride; c++) {
+      const gfloat *weight = convolution->weight + c;
+      gfloat sum = convolution->bias[c];
+
+      for (ky = 0;
+           c < convolution->out_channels && ky < convolution->kernel_height;
+           ky++)
+        for (kx = 0; kx < convolution->kernel_width; kx++) {
+          sum +=
+              rows[ky][(x * convolution->stride + kx) * convolution->in_stride +
+                       c] *
+              *weight;
+          weight += out_stride;
+        }
+      output[x * out_stride + c] = activate (sum, convolution->slope[c]);
+    }
+}
+
+static void
 convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
     gfloat *output, guint width)
 {
   guint channel, x;
 
+  if (convolution->variant & SRGAN_CONVOLUTION_DEPTHWISE) {
+    convolve_depthwise (convolution, rows, output, width);
+    return;
+  }
   for (channel = 0; channel < convolution->out_stride; channel += CHANNELS) {
     for (x = 0; x + PIXELS <= width; x += PIXELS)
       convolve_pixels (convolution, rows, output, channel, x, PIXELS);
@@ -210,6 +265,151 @@ activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
   for (x = 0; x < width; x++, input += stride, output += stride)
     for (c = 0; c < stride; c++)
       output[c] = activate (input[c], slope[c]);
+}
+
+static gfloat
+apply_curve (gfloat x, const SrganCurve *curve, guint channel, gsize stride)
+{
+  const gfloat *c = curve->coefficients + channel;
+
+  switch (curve->kind) {
+  case SRGAN_CURVE_SIGMOID:
+    return 1 / (1 + expf (-x));
+  case SRGAN_CURVE_TANH:
+    return tanhf (x);
+  case SRGAN_CURVE_SILU:
+    return x / (1 + expf (-x));
+  case SRGAN_CURVE_CLIP:
+    return CLAMP (x, curve->low, curve->high);
+  default:
+    if (!(x > -1))
+      return c[0] + c[stride] * x;
+    if (!(x < 1))
+      return c[5 * stride] + c[6 * stride] * x;
+    return ((c[4 * stride] * x + c[3 * stride]) * x + c[2 * stride]) * x;
+  }
+}
+
+static void
+curve_row (gfloat *output, const gfloat *input, const SrganCurve *curve,
+    guint channels, guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride) {
+    for (c = 0; c < channels; c++)
+      output[c] = apply_curve (input[c], curve, c, stride);
+    for (; c < stride; c++)
+      output[c] = 0;
+  }
+}
+
+static void
+multiply_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
+{
+  guint i;
+
+  for (i = 0; i < n; i++)
+    output[i] = a[i] * b[i];
+}
+
+static void
+add_channels_row (gfloat *output, const gfloat *input, const gfloat *vector,
+    guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride)
+    for (c = 0; c < stride; c++)
+      output[c] = input[c] + vector[c];
+}
+
+static void
+multiply_channels_row (gfloat *output, const gfloat *input,
+    const gfloat *vector, guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride)
+    for (c = 0; c < stride; c++)
+      output[c] = input[c] * vector[c];
+}
+
+static void
+copy_channels_row (gfloat *output, guint out_stride, const gfloat *input,
+    guint in_stride, guint channels, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += in_stride, output += out_stride)
+    for (c = 0; c < channels; c++)
+      output[c] = input[c];
+}
+
+static void
+pool_row (gfloat *output, const gfloat *const *rows, guint n_rows,
+    guint kernel_width, guint step, guint stride, guint width)
+{
+  guint x, ky, kx, c;
+
+  for (x = 0; x < width; x++, output += stride)
+    for (c = 0; c < stride; c++) {
+      const gsize first = (gsize) x * step * stride + c;
+      gfloat largest = rows[0][first];
+
+      for (ky = 0; ky < n_rows; ky++)
+        for (kx = 0; kx < kernel_width; kx++)
+          largest = MAX (rows[ky][first + (gsize) kx * stride], largest);
+      output[c] = largest;
+    }
+}
+
+static void
+sum_row (gdouble *sums, const gfloat *input, guint channels, guint stride,
+    guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride)
+    for (c = 0; c < channels; c++)
+      sums[c] += input[c];
+}
+
+static void
+gather_row (gfloat *output, const gfloat *input, gint origin,
+    const gint32 *first, const gfloat *weight, guint n_taps, guint stride,
+    guint width)
+{
+  guint x, c, t;
+
+  for (x = 0; x < width; x++, output += stride, weight += n_taps) {
+    const gfloat *tap = input + (gssize) (first[x] - origin) * stride;
+
+    for (c = 0; c < stride; c++) {
+      gfloat sum = weight[0] * tap[c];
+
+      for (t = 1; t < n_taps; t++)
+        sum += weight[t] * tap[(gsize) t * stride + c];
+      output[c] = sum;
+    }
+  }
+}
+
+static void
+unshuffle_row (gfloat *output, guint out_stride, const gfloat *const *rows,
+    guint in_stride, guint factor, guint channels, guint width)
+{
+  guint x, y, p, c;
+
+  for (x = 0; x < width; x++, output += out_stride) {
+    for (c = 0; c < channels; c++)
+      for (y = 0; y < factor; y++)
+        for (p = 0; p < factor; p++)
+          output[(c * factor + y) * factor + p] =
+              rows[y][((gsize) x * factor + p) * in_stride + c];
+    for (c = channels * factor * factor; c < out_stride; c++)
+      output[c] = 0;
+  }
 }
 
 static void
@@ -412,11 +612,21 @@ const SrganKernels srgan_kernels_c = {
     .lanes = 1,
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
+    .pack_grouped = pack_grouped,
     .convolve_row = convolve_row,
     .pack_winograd = pack_winograd,
     .convolve_winograd = convolve_winograd,
     .add_row = add_row,
     .activate_row = activate_row,
+    .curve_row = curve_row,
+    .multiply_row = multiply_row,
+    .add_channels_row = add_channels_row,
+    .multiply_channels_row = multiply_channels_row,
+    .copy_channels_row = copy_channels_row,
+    .pool_row = pool_row,
+    .sum_row = sum_row,
+    .gather_row = gather_row,
+    .unshuffle_row = unshuffle_row,
     .shuffle_row = shuffle_row,
     .load_row = load_row,
     .store_row = store_row,

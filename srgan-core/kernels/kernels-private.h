@@ -14,6 +14,8 @@ enum {
   SRGAN_CONVOLUTION_LINEAR = 1 << 0,
   /* Lanes hold input channels instead of output channels. */
   SRGAN_CONVOLUTION_NARROW = 1 << 1,
+  /* Lanes hold channels, each read by one output only. */
+  SRGAN_CONVOLUTION_DEPTHWISE = 1 << 2,
 };
 
 /* Allocates @n_weight floats and @n_outputs for bias and slope each, copies the
@@ -39,6 +41,34 @@ gboolean srgan_convolution_pack_winograd (SrganConvolution *convolution,
     guint in_channels, guint in_stride, guint out_channels, guint out_stride,
     const gfloat *weight, const gfloat *bias, const gfloat *slope, guint lanes,
     guint vectors, gsize scratch);
+
+/* Packs one filter a channel: weight[ky][kx][out_stride], zero-padded. */
+gboolean srgan_convolution_pack_depthwise (SrganConvolution *convolution,
+    guint channels, guint in_stride, guint out_stride, guint kernel_width,
+    guint kernel_height, guint stride, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope);
+
+/* Packs groups of a convolution of stride 1 as srgan_convolution_pack() does,
+ * but for each vector of outputs only the group_inputs channels from
+ * srgan_convolution_get_first_input() on. */
+gboolean srgan_convolution_pack_groups (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint out_stride,
+    guint kernel_width, guint kernel_height, guint groups, const gfloat *weight,
+    const gfloat *bias, const gfloat *slope, guint lanes);
+guint srgan_convolution_get_first_input (
+    const SrganConvolution *convolution, guint output);
+
+/* Packs any other by @pack: groups as one, full of zeros; a stride by taking
+ * as many pixels side by side for one pixel of as many times the channels, of
+ * which the kernel is narrower and the stride 1. */
+gboolean srgan_convolution_pack_strided (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint kernel_width,
+    guint kernel_height, guint stride, guint groups, const gfloat *weight,
+    const gfloat *bias, const gfloat *slope,
+    gboolean (*pack) (SrganConvolution *convolution, guint in_channels,
+        guint in_stride, guint out_channels, guint kernel_width,
+        guint kernel_height, const gfloat *weight, const gfloat *bias,
+        const gfloat *slope));
 
 extern const SrganKernels srgan_kernels_c;
 extern const SrganKernels srgan_kernels_avx2;

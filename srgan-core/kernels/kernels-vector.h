@@ -568,12 +568,25 @@ convolve_narrow (const SrganConvolution *convolution, const gfloat *const *rows,
           GROUP * sizeof (gfloat));
 }
 
+static void convolve_depthwise (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, guint width);
+static void convolve_groups (const SrganConvolution *convolution,
+    const gfloat *const *rows, gfloat *output, guint width);
+
 static void
 convolve_row (const SrganConvolution *convolution, const gfloat *const *rows,
     gfloat *output, guint width)
 {
   guint v;
 
+  if (convolution->variant & SRGAN_CONVOLUTION_DEPTHWISE) {
+    convolve_depthwise (convolution, rows, output, width);
+    return;
+  }
+  if (convolution->group_inputs) {
+    convolve_groups (convolution, rows, output, width);
+    return;
+  }
   if (convolution->variant & SRGAN_CONVOLUTION_NARROW) {
     convolve_narrow (convolution, rows, output, width);
     return;
@@ -608,6 +621,8 @@ pack_convolution (SrganConvolution *convolution, guint in_channels,
       slope, LANES);
 }
 
+#include "kernels/curves.h"
+#include "kernels/depthwise.h"
 #include "kernels/winograd.h"
 
 /* ---- Rows ---- */
@@ -646,6 +661,168 @@ activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
           activate_vector (load_vector (input + c), load_vector (slope + c)));
     for (; c < stride; c++)
       output[c] = input[c] > 0 ? input[c] : slope[c] * input[c];
+  }
+}
+
+static void
+multiply_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
+{
+  guint i;
+
+  for (i = 0; i + LANES <= n; i += LANES)
+    store_vector (output + i, load_vector (a + i) * load_vector (b + i));
+  for (; i < n; i++)
+    output[i] = a[i] * b[i];
+}
+
+static void
+add_channels_row (gfloat *output, const gfloat *input, const gfloat *vector,
+    guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride) {
+    for (c = 0; c + LANES <= stride; c += LANES)
+      store_vector (
+          output + c, load_vector (input + c) + load_vector (vector + c));
+    for (; c < stride; c++)
+      output[c] = input[c] + vector[c];
+  }
+}
+
+static void
+multiply_channels_row (gfloat *output, const gfloat *input,
+    const gfloat *vector, guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, output += stride) {
+    for (c = 0; c + LANES <= stride; c += LANES)
+      store_vector (
+          output + c, load_vector (input + c) * load_vector (vector + c));
+    for (; c < stride; c++)
+      output[c] = input[c] * vector[c];
+  }
+}
+
+static void
+copy_channels_row (gfloat *output, guint out_stride, const gfloat *input,
+    guint in_stride, guint channels, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += in_stride, output += out_stride) {
+    for (c = 0; c + LANES <= channels; c += LANES)
+      store_vector (output + c, load_vector (input + c));
+    for (; c < channels; c++)
+      output[c] = input[c];
+  }
+}
+
+static void
+pool_row (gfloat *output, const gfloat *const *rows, guint n_rows,
+    guint kernel_width, guint step, guint stride, guint width)
+{
+  guint x, ky, kx, c;
+
+  for (x = 0; x < width; x++, output += stride) {
+    const gsize first = (gsize) x * step * stride;
+
+    for (c = 0; c + LANES <= stride; c += LANES) {
+      Vector largest = load_vector (rows[0] + first + c);
+
+      for (ky = 0; ky < n_rows; ky++)
+        for (kx = 0; kx < kernel_width; kx++) {
+          Vector in = load_vector (rows[ky] + first + kx * stride + c);
+
+          largest = select_vector (in > largest, in, largest);
+        }
+      store_vector (output + c, largest);
+    }
+    for (; c < stride; c++) {
+      gfloat largest = rows[0][first + c];
+
+      for (ky = 0; ky < n_rows; ky++)
+        for (kx = 0; kx < kernel_width; kx++)
+          largest = MAX (rows[ky][first + kx * stride + c], largest);
+      output[c] = largest;
+    }
+  }
+}
+
+/* Channels whose sums are kept while a row is gone through. */
+#define SUM_CHANNELS 8
+
+static void
+sum_row (gdouble *sums, const gfloat *input, guint channels, guint stride,
+    guint width)
+{
+  typedef gdouble Doubles
+      __attribute__ ((vector_size (8 * SUM_CHANNELS), may_alias));
+  typedef gfloat Floats __attribute__ ((vector_size (4 * SUM_CHANNELS)));
+  guint c = 0, x;
+
+  for (; c + SUM_CHANNELS <= channels; c += SUM_CHANNELS) {
+    Doubles sum;
+    Floats in;
+
+    memcpy (&sum, sums + c, sizeof sum);
+    for (x = 0; x < width; x++) {
+      memcpy (&in, input + (gsize) x * stride + c, sizeof in);
+      sum += __builtin_convertvector(in, Doubles);
+    }
+    memcpy (sums + c, &sum, sizeof sum);
+  }
+  for (; c < channels; c++)
+    for (x = 0; x < width; x++)
+      sums[c] += input[(gsize) x * stride + c];
+}
+
+static void
+gather_row (gfloat *output, const gfloat *input, gint origin,
+    const gint32 *first, const gfloat *weight, guint n_taps, guint stride,
+    guint width)
+{
+  guint x, c, t;
+
+  for (x = 0; x < width; x++, output += stride, weight += n_taps) {
+    const gfloat *in = input + (gssize) (first[x] - origin) * stride;
+
+    for (c = 0; c + LANES <= stride; c += LANES) {
+      Vector sum = weight[0] * load_vector (in + c);
+
+      for (t = 1; t < n_taps; t++)
+        sum = multiply_add_vector (fill_vector (weight[t]),
+            load_vector (in + (gsize) t * stride + c), sum);
+      store_vector (output + c, sum);
+    }
+    for (; c < stride; c++) {
+      gfloat sum = weight[0] * in[c];
+
+      for (t = 1; t < n_taps; t++)
+        sum = multiply_add_scalar (weight[t], in[(gsize) t * stride + c], sum);
+      output[c] = sum;
+    }
+  }
+}
+
+static void
+unshuffle_row (gfloat *output, guint out_stride, const gfloat *const *rows,
+    guint in_stride, guint factor, guint channels, guint width)
+{
+  const guint n = channels * factor * factor;
+  guint x, y, p, c;
+
+  for (x = 0; x < width; x++, output += out_stride) {
+    for (y = 0; y < factor; y++) {
+      const gfloat *in = rows[y] + (gsize) x * factor * in_stride;
+
+      for (p = 0; p < factor; p++, in += in_stride)
+        for (c = 0; c < channels; c++)
+          output[(c * factor + y) * factor + p] = in[c];
+    }
+    for (c = n; c < out_stride; c++)
+      output[c] = 0;
   }
 }
 
@@ -1082,6 +1259,11 @@ interpolate_row (gfloat *output, const gfloat *input,
       case 4:
         interleave_channels (output, phases, 4, channels, n);
         break;
+      default:
+        for (p = 0; p < factor; p++)
+          copy_channels_row (output + p * stride, factor * channels, phases[p],
+              channels, channels, n);
+        break;
       }
     }
     input += n * stride;
@@ -1222,11 +1404,21 @@ const SrganKernels SET = {
     .lanes = LANES,
     .get_channel_stride = get_channel_stride,
     .pack_convolution = pack_convolution,
+    .pack_grouped = pack_grouped,
     .convolve_row = convolve_row,
     .pack_winograd = pack_winograd,
     .convolve_winograd = convolve_winograd,
     .add_row = add_row,
     .activate_row = activate_row,
+    .curve_row = curve_row,
+    .multiply_row = multiply_row,
+    .add_channels_row = add_channels_row,
+    .multiply_channels_row = multiply_channels_row,
+    .copy_channels_row = copy_channels_row,
+    .pool_row = pool_row,
+    .sum_row = sum_row,
+    .gather_row = gather_row,
+    .unshuffle_row = unshuffle_row,
     .shuffle_row = shuffle_row,
     .load_row = load_row,
     .store_row = store_row,

@@ -98,6 +98,8 @@ srgan_convolution_alloc (SrganConvolution *convolution, guint in_channels,
       .out_stride = out_stride,
       .kernel_width = kernel_width,
       .kernel_height = kernel_height,
+      .stride = 1,
+      .groups = 1,
       .weight = srgan_aligned_alloc (n_weight, sizeof (gfloat)),
       .bias = srgan_aligned_alloc (n_outputs, sizeof (gfloat)),
       .slope = srgan_aligned_alloc (n_outputs, sizeof (gfloat)),
@@ -148,6 +150,127 @@ srgan_convolution_pack (SrganConvolution *convolution, guint in_channels,
                          kernel_width +
                      kx];
   return TRUE;
+}
+
+gboolean
+srgan_convolution_pack_depthwise (SrganConvolution *convolution, guint channels,
+    guint in_stride, guint out_stride, guint kernel_width, guint kernel_height,
+    guint stride, const gfloat *weight, const gfloat *bias, const gfloat *slope)
+{
+  gsize n_taps = (gsize) kernel_width * kernel_height;
+  gsize tap, c;
+
+  memset (convolution, 0, sizeof *convolution);
+  if (!srgan_convolution_alloc (convolution, channels, in_stride, channels,
+          out_stride, kernel_width, kernel_height, n_taps * out_stride,
+          out_stride, bias, slope))
+    return FALSE;
+  convolution->stride = stride;
+  convolution->groups = channels;
+  convolution->variant |= SRGAN_CONVOLUTION_DEPTHWISE;
+  for (tap = 0; tap < n_taps; tap++)
+    for (c = 0; c < channels; c++)
+      convolution->weight[tap * out_stride + c] = weight[c * n_taps + tap];
+  return TRUE;
+}
+
+guint
+srgan_convolution_get_first_input (
+    const SrganConvolution *convolution, guint output)
+{
+  guint out_each = convolution->out_channels / convolution->groups;
+  guint in_each = convolution->in_channels / convolution->groups;
+
+  return MIN (output / out_each * in_each,
+      convolution->in_channels - convolution->group_inputs);
+}
+
+gboolean
+srgan_convolution_pack_groups (SrganConvolution *convolution, guint in_channels,
+    guint in_stride, guint out_channels, guint out_stride, guint kernel_width,
+    guint kernel_height, guint groups, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope, guint lanes)
+{
+  const guint out_each = out_channels / groups, in_each = in_channels / groups;
+  const gsize n_taps = (gsize) kernel_width * kernel_height;
+  SrganConvolution description = {.in_channels = in_channels,
+      .out_channels = out_channels,
+      .groups = groups};
+  gfloat *spread;
+  gsize n_weight;
+  guint v, o;
+
+  memset (convolution, 0, sizeof *convolution);
+  for (v = 0; v < out_channels; v += lanes) {
+    guint last = MIN (v + lanes, out_channels) - 1;
+
+    description.group_inputs = MAX (description.group_inputs,
+        (last / out_each - v / out_each + 1) * in_each);
+  }
+  if (!g_size_checked_mul (&n_weight, out_channels, description.group_inputs) ||
+      !g_size_checked_mul (&n_weight, n_weight, n_taps))
+    return FALSE;
+  spread = srgan_aligned_alloc (n_weight, sizeof (gfloat));
+  if (!spread)
+    return FALSE;
+  for (o = 0; o < out_channels; o++) {
+    guint skip = o / out_each * in_each - srgan_convolution_get_first_input (
+                                              &description, o / lanes * lanes);
+
+    memcpy (spread + ((gsize) o * description.group_inputs + skip) * n_taps,
+        weight + (gsize) o * in_each * n_taps,
+        in_each * n_taps * sizeof (gfloat));
+  }
+  if (srgan_convolution_pack (convolution, description.group_inputs, in_stride,
+          out_channels, out_stride, kernel_width, kernel_height, spread, bias,
+          slope, lanes)) {
+    convolution->in_channels = in_channels;
+    convolution->groups = groups;
+    convolution->group_inputs = description.group_inputs;
+  }
+  srgan_aligned_free (spread);
+  return convolution->weight != NULL;
+}
+
+gboolean
+srgan_convolution_pack_strided (SrganConvolution *convolution,
+    guint in_channels, guint in_stride, guint out_channels, guint kernel_width,
+    guint kernel_height, guint stride, guint groups, const gfloat *weight,
+    const gfloat *bias, const gfloat *slope,
+    gboolean (*pack) (SrganConvolution *convolution, guint in_channels,
+        guint in_stride, guint out_channels, guint kernel_width,
+        guint kernel_height, const gfloat *weight, const gfloat *bias,
+        const gfloat *slope))
+{
+  const guint in_each = in_channels / groups, out_each = out_channels / groups;
+  /* The last of the pixels taken together ends with its channels. */
+  const gsize n_inputs = (gsize) (stride - 1) * in_stride + in_channels;
+  const guint width = (kernel_width + stride - 1) / stride;
+  gfloat *wide;
+  gsize n_weight, o, i, ky, kx;
+
+  memset (convolution, 0, sizeof *convolution);
+  if (!g_size_checked_mul (&n_weight, n_inputs, out_channels) ||
+      !g_size_checked_mul (&n_weight, n_weight, (gsize) width * kernel_height))
+    return FALSE;
+  wide = srgan_aligned_alloc (n_weight, sizeof (gfloat));
+  if (!wide)
+    return FALSE;
+  for (o = 0; o < out_channels; o++)
+    for (i = 0; i < in_each; i++)
+      for (ky = 0; ky < kernel_height; ky++)
+        for (kx = 0; kx < kernel_width; kx++) {
+          gsize input = kx % stride * in_stride + o / out_each * in_each + i;
+
+          wide[((o * n_inputs + input) * kernel_height + ky) * width +
+               kx / stride] =
+              weight[((o * in_each + i) * kernel_height + ky) * kernel_width +
+                     kx];
+        }
+  pack (convolution, (guint) n_inputs, stride * in_stride, out_channels, width,
+      kernel_height, wide, bias, slope);
+  srgan_aligned_free (wide);
+  return convolution->weight != NULL;
 }
 
 /* G w G^T of Lavin and Gray, in double precision: the weights are transformed

@@ -23,14 +23,13 @@
 G_BEGIN_DECLS
 
 /* Widest kernel side that convolve_row takes. */
-#define SRGAN_KERNEL_MAX_SIDE 9
-/* Most taps of one interpolation phase, and most phases (the scale). */
+#define SRGAN_KERNEL_MAX_SIDE 63
+/* Most taps of one interpolation phase, and most phases (the factor). */
 #define SRGAN_KERNEL_MAX_TAPS 4
-#define SRGAN_KERNEL_MAX_PHASES 4
+#define SRGAN_KERNEL_MAX_PHASES 16
 
-/* A convolution ready for one kernel set: stride 1, one group, bias and a
- * leaky activation x > 0 ? x : slope x with a slope per channel (none: 1,
- * relu: 0) fused. */
+/* A convolution ready for one kernel set: bias and a leaky activation
+ * x > 0 ? x : slope x with a slope per channel (none: 1, relu: 0) fused. */
 typedef struct {
   guint in_channels;
   guint in_stride; /* floats from one input pixel to the next */
@@ -38,14 +37,35 @@ typedef struct {
   guint out_stride;   /* likewise of the output */
   guint kernel_width; /* 1 .. SRGAN_KERNEL_MAX_SIDE */
   guint kernel_height;
-  gfloat *weight; /* in the kernel set's own order */
-  gfloat *bias;   /* in the kernel set's own order */
+  guint stride;       /* input pixels from one output pixel to the next */
+  guint groups;       /* which each read a part of the input's channels */
+  guint group_inputs; /* the kernel set's own */
+  gfloat *weight;     /* in the kernel set's own order */
+  gfloat *bias;       /* in the kernel set's own order */
   gfloat *slope;
   gsize bytes;   /* of the three, together */
   gint variant;  /* the kernel set's own */
   gsize scratch; /* floats that convolve_winograd() works in; 0: packed for
                     convolve_row() */
 } SrganConvolution;
+
+/* Activations that convolve_row() does not fuse. */
+typedef enum {
+  SRGAN_CURVE_SIGMOID, /* 1 / (1 + exp (-x)) */
+  SRGAN_CURVE_TANH,
+  SRGAN_CURVE_SILU,   /* x sigmoid (x) */
+  SRGAN_CURVE_CLIP,   /* to low .. high */
+  SRGAN_CURVE_SPLINE, /* c[0] + c[1] x for x <= -1, c[5] + c[6] x for x >= 1,
+                         ((c[4] x + c[3]) x + c[2]) x between */
+} SrganCurveKind;
+
+#define SRGAN_CURVE_COEFFICIENTS 7
+
+typedef struct {
+  SrganCurveKind kind;
+  gfloat low, high;     /* CLIP */
+  gfloat *coefficients; /* SPLINE: c[7][stride], the stride of the row */
+} SrganCurve;
 
 /* Interpolation by a whole factor, one direction: output i * factor + p is the
  * sum over t of weight[p][t] * input[i + first[p] + t]. */
@@ -72,9 +92,18 @@ typedef struct {
       guint kernel_width, guint kernel_height, const gfloat *weight,
       const gfloat *bias, const gfloat *slope);
 
+  /* As pack_convolution, of any stride and number of groups (which divides both
+   * numbers of channels), for convolve_row too: weight
+   * [out][in / groups][ky][kx]. */
+  gboolean (*pack_grouped) (SrganConvolution *convolution, guint in_channels,
+      guint in_stride, guint out_channels, guint kernel_width,
+      guint kernel_height, guint stride, guint groups, const gfloat *weight,
+      const gfloat *bias, const gfloat *slope);
+
   /* One output row of @width pixels. rows[ky] points at the input pixel that
    * tap (ky, 0) of the first output pixel reads; each row holds
-   * @width + kernel_width - 1 pixels from there. */
+   * (@width - 1) stride + kernel_width pixels from there, rounded up to whole
+   * strides, all of them numbers. */
   void (*convolve_row) (const SrganConvolution *convolution,
       const gfloat *const *rows, gfloat *output, guint width);
 
@@ -101,6 +130,50 @@ typedef struct {
    * output may be the input. */
   void (*activate_row) (gfloat *output, const gfloat *input,
       const gfloat *slope, guint stride, guint width);
+
+  /* Applies @curve to the channels; padding channels are written as zeros.
+   * Within 4 ulps, or 1e-7 absolutely where that is more; output may be the
+   * input. NaN gives anything. */
+  void (*curve_row) (gfloat *output, const gfloat *input,
+      const SrganCurve *curve, guint channels, guint stride, guint width);
+
+  /* output[i] = a[i] * b[i]; output may be a or b. */
+  void (*multiply_row) (
+      gfloat *output, const gfloat *a, const gfloat *b, guint n);
+
+  /* output[x stride + c] = input[x stride + c] + vector[c], or times it, for
+   * c < stride; output may be the input. */
+  void (*add_channels_row) (gfloat *output, const gfloat *input,
+      const gfloat *vector, guint stride, guint width);
+  void (*multiply_channels_row) (gfloat *output, const gfloat *input,
+      const gfloat *vector, guint stride, guint width);
+
+  /* output[x out_stride + c] = input[x in_stride + c] for c < channels. */
+  void (*copy_channels_row) (gfloat *output, guint out_stride,
+      const gfloat *input, guint in_stride, guint channels, guint width);
+
+  /* output[x stride + c] = the largest of rows[ky][(x step + kx) stride + c]
+   * for ky < n_rows, kx < kernel_width. */
+  void (*pool_row) (gfloat *output, const gfloat *const *rows, guint n_rows,
+      guint kernel_width, guint step, guint stride, guint width);
+
+  /* Adds to sums[c], c < channels, the row's pixels in their order. */
+  void (*sum_row) (gdouble *sums, const gfloat *input, guint channels,
+      guint stride, guint width);
+
+  /* Any enlargement: output[x stride + c] = the sum over t < n_taps <=
+   * SRGAN_KERNEL_MAX_TAPS of weight[x n_taps + t] *
+   * input[(first[x] - origin + t) stride + c], for c < stride. */
+  void (*gather_row) (gfloat *output, const gfloat *input, gint origin,
+      const gint32 *first, const gfloat *weight, guint n_taps, guint stride,
+      guint width);
+
+  /* Space to depth: output[x out_stride + (c factor + y) factor + p] =
+   * rows[y][(x factor + p) in_stride + c] for x < width, y and p < factor,
+   * c < channels; padding channels of the output are written as zeros. */
+  void (*unshuffle_row) (gfloat *output, guint out_stride,
+      const gfloat *const *rows, guint in_stride, guint factor, guint channels,
+      guint width);
 
   /* Depth to space, row @phase of @factor that one input row makes:
    * output[(x factor + p) out_stride + c] =

@@ -352,11 +352,10 @@ check_shapes (const SrganInt8Kernels *kernels, guint effort)
 
   for (round = 0; round < 200 * effort; round++) {
     Shape s = draw_shape (SRGAN_MAP_BYTES);
-    guint side = draw_range (1, SRGAN_KERNEL_MAX_SIDE);
+    guint side = draw_range (1, LARGEST_SIDE);
 
     s.layer.kernel_width = side;
-    s.layer.kernel_height =
-        draw () & 1 ? side : draw_range (1, SRGAN_KERNEL_MAX_SIDE);
+    s.layer.kernel_height = draw () & 1 ? side : draw_range (1, LARGEST_SIDE);
     s.layer.in_channels = draw_range (1, 30);
     s.layer.in_stride = kernels->get_channel_stride (s.layer.in_channels) +
                         (draw () & 1 ? 0 : 4 * draw_range (0, 5));
@@ -378,8 +377,8 @@ check_words (const SrganInt8Kernels *kernels, guint effort)
     Shape s = draw_shape (SRGAN_MAP_WORDS);
 
     if (draw () % 4 == 0) {
-      s.layer.kernel_width = draw_range (1, SRGAN_KERNEL_MAX_SIDE);
-      s.layer.kernel_height = draw_range (1, SRGAN_KERNEL_MAX_SIDE);
+      s.layer.kernel_width = draw_range (1, LARGEST_SIDE);
+      s.layer.kernel_height = draw_range (1, LARGEST_SIDE);
     }
     s.layer.in_channels = draw () & 1 ? 1 : draw_range (1, 4);
     s.layer.in_stride =

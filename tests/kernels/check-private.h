@@ -24,6 +24,19 @@ void begin (const gchar *format, ...) __attribute__ ((format (printf, 1, 2)));
 void fail (const gchar *format, ...)
     __attribute__ ((format (printf, 1, 2), noreturn));
 
+/* Sides of kernels that are tried; larger ones differ in nothing but time. */
+#define LARGEST_SIDE 9
+
+/* check-maps.c */
+void check_grouped (const SrganKernels *kernels, guint effort);
+void check_curves (const SrganKernels *kernels, guint effort);
+void check_products (const SrganKernels *kernels, guint effort);
+void check_copy (const SrganKernels *kernels, guint effort);
+void check_pool (const SrganKernels *kernels, guint effort);
+void check_sum (const SrganKernels *kernels, guint effort);
+void check_gather (const SrganKernels *kernels, guint effort);
+void check_unshuffle (const SrganKernels *kernels, guint effort);
+
 /* Random numbers: any, first .. last, -1 .. 1. */
 guint32 draw (void);
 guint draw_range (guint first, guint last);

@@ -34,6 +34,7 @@ compile -march=armv8.2-a+dotprod -c "$core"/kernels/int8-dotprod.c \
 compile -static \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check.c \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check-int8.c \
+  "$SRGAN_SOURCE_ROOT"/tests/kernels/check-maps.c \
   "$SRGAN_SOURCE_ROOT"/tests/kernels/check-alone.c \
   "$core"/kernels/kernels.c "$core"/kernels/kernels-c.c \
   "$core"/kernels/kernels-neon.c \
