@@ -234,34 +234,32 @@ load_component (SrganTile *tile, guint component, gint row, gint x0, gint x1)
 
 /* 8-bit luma as it lies. */
 static void
-run_source_luma (const SrganStage *stage, SrganTile *tile, gint row)
+load_luma (const SrganStage *stage, SrganTile *tile, gint row, gint x0, gint x1,
+    gfloat *pixels)
 {
   const SrganPlan *plan = tile->plan;
-  const SrganRegion *region = &tile->states[SRGAN_STAGE_SOURCE].region;
   const SrganFrame *frame = plan->frame_in;
   guint pixel_stride = plan->settings.layout.pixel_stride[0];
 
-  plan->kernels->load_row (srgan_tile_get_pixel (tile, stage, row, region->x0),
-      stage->stride,
+  plan->kernels->load_row (pixels, stage->stride,
       (const guint8 *) frame->component[0] + (gsize) row * frame->stride[0] +
-          (gsize) region->x0 * pixel_stride,
+          (gsize) x0 * pixel_stride,
       pixel_stride, plan->luma_scale / 255, plan->luma_offset,
-      region->x1 - region->x0);
+      (guint) (x1 - x0));
 }
 
 static void
-run_source_mix (const SrganStage *stage, SrganTile *tile, gint row)
+load_mix (const SrganStage *stage, SrganTile *tile, gint row, gint x0, gint x1,
+    gfloat *pixels)
 {
   const SrganPlan *plan = tile->plan;
-  const SrganRegion *region = &tile->states[SRGAN_STAGE_SOURCE].region;
-  gfloat *pixels = srgan_tile_get_pixel (tile, stage, row, region->x0);
   gfloat *output[3] = {
       tile->component[0], tile->component[1], tile->component[2]};
   const gfloat *input[3];
-  guint i, width = (guint) (region->x1 - region->x0);
+  guint i, width = (guint) (x1 - x0);
 
   for (i = 0; i < 3; i++)
-    input[i] = load_component (tile, i, row, region->x0, region->x1);
+    input[i] = load_component (tile, i, row, x0, x1);
   if (stage->channels == 1)
     output[0] = pixels;
   plan->kernels->mix_rows (
@@ -269,6 +267,42 @@ run_source_mix (const SrganStage *stage, SrganTile *tile, gint row)
   if (stage->channels == 3)
     plan->kernels->interleave_row (
         pixels, stage->stride, (const gfloat *const *) output, width);
+}
+
+static void
+load_tensor (const SrganStage *stage, SrganTile *tile, gint row, gint x0,
+    gint x1, gfloat *pixels)
+{
+  const SrganPlan *plan = tile->plan;
+  const gfloat *input[3] = {NULL};
+  guint i;
+
+  for (i = 0; i < stage->channels; i++)
+    input[i] = (const gfloat *) ((const guint8 *) plan->frame_in->component[i] +
+                                 (gsize) row * plan->frame_in->stride[i]) +
+               x0;
+  if (stage->channels == 1)
+    memcpy (pixels, input[0], (gsize) (x1 - x0) * sizeof (gfloat));
+  else
+    plan->kernels->interleave_row (
+        pixels, stage->stride, input, (guint) (x1 - x0));
+}
+
+/* A row of the network's input: the frame's, its edge pixels repeated where the
+ * network needs more than the frame (see sizes.c). */
+static void
+run_source (const SrganStage *stage, SrganTile *tile, gint row)
+{
+  const SrganPlan *plan = tile->plan;
+  const SrganRegion *region = &tile->states[SRGAN_STAGE_SOURCE].region;
+  const gint x0 = MAX (region->x0 - plan->frame_x, 0);
+  const gint x1 = MIN (region->x1 - plan->frame_x, plan->width);
+  gfloat *pixels = srgan_tile_get_pixel (tile, stage, row, x0 + plan->frame_x);
+
+  plan->load_row (stage, tile, CLAMP (row - plan->frame_y, 0, plan->height - 1),
+      x0, x1, pixels);
+  srgan_extend_row (pixels, stage->stride, x1 - x0,
+      x0 + plan->frame_x - region->x0, region->x1 - (x1 + plan->frame_x));
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -317,8 +351,28 @@ get_sink_pixels (
 {
   gint factor = (gint) sink->input_factor[input];
 
-  return srgan_tile_get_pixel (
-      tile, &tile->plan->stages[sink->inputs[input]], row / factor, x / factor);
+  return srgan_tile_get_pixel (tile, &tile->plan->stages[sink->inputs[input]],
+      (row + sink->offset_y) / factor, (x + sink->offset_x) / factor);
+}
+
+static void
+run_sink_tensor (const SrganStage *stage, SrganTile *tile, gint row)
+{
+  const SrganPlan *plan = tile->plan;
+  const SrganStage *input = &plan->stages[stage->inputs[0]];
+  const SrganRegion *output = &tile->output;
+  const gfloat *pixels = get_sink_pixels (stage, tile, 0, row, output->x0);
+  const guint width = (guint) (output->x1 - output->x0);
+  gfloat *rows[3] = {NULL};
+  guint i;
+
+  for (i = 0; i < input->channels; i++)
+    rows[i] = get_output (plan, i, row, output->x0);
+  if (input->channels == 1)
+    plan->kernels->copy_channels_row (
+        rows[0], 1, pixels, input->stride, 1, width);
+  else
+    plan->kernels->deinterleave_row (rows, pixels, input->stride, width);
 }
 
 /* The network ends in pixel shuffle plus resized input, and both run here. */
@@ -493,6 +547,8 @@ srgan_frame_run_planes (SrganTile *tile)
   const SrganRegion *output = &tile->output;
   gint row;
 
+  if (layout->kind == SRGAN_LAYOUT_TENSOR)
+    return;
   if (layout->kind == SRGAN_LAYOUT_YUV &&
       srgan_network_get_colour (plan->network) == SRGAN_COLOUR_Y) {
     run_plane (tile, 1);
@@ -594,7 +650,7 @@ find_shuffled_end (const SrganPlan *plan, guint *shuffle, guint *resize)
   guint i, j;
 
   if (!add->layer || add->layer->operation != SRGAN_OPERATION_ADD ||
-      add->n_inputs != 2 || add->slope || add->channels != 1)
+      add->n_inputs != 2 || add->slope || add->curve || add->channels != 1)
     return FALSE;
   for (i = 0; i < 2; i++) {
     const SrganStage *a = &plan->stages[add->inputs[i]];
@@ -602,7 +658,7 @@ find_shuffled_end (const SrganPlan *plan, guint *shuffle, guint *resize)
 
     if (a->layer && b->layer && a != b &&
         a->layer->operation == SRGAN_OPERATION_PIXEL_SHUFFLE && !a->slope &&
-        b->stride == 1)
+        !a->curve && !b->is_single && b->stride == 1)
       break;
   }
   if (i == 2)
@@ -628,13 +684,19 @@ srgan_frame_init (SrganPlan *plan)
 
   init_colour (plan);
   init_scalers (plan);
-  source->run = luma && bytes && layout->kind != SRGAN_LAYOUT_RGB
-                    ? run_source_luma
-                    : run_source_mix;
+  source->run = run_source;
+  plan->load_row = layout->kind == SRGAN_LAYOUT_TENSOR ? load_tensor
+                   : luma && bytes && layout->kind != SRGAN_LAYOUT_RGB
+                       ? load_luma
+                       : load_mix;
 
   sink->n_inputs = 1;
   sink->inputs[0] = plan->sink - 1;
   sink->input_factor[0] = 1;
+  if (layout->kind == SRGAN_LAYOUT_TENSOR) {
+    sink->run = run_sink_tensor;
+    return;
+  }
   if (!luma) {
     sink->run = run_sink_mix;
     init_halving (plan->halve_x,
@@ -643,7 +705,8 @@ srgan_frame_init (SrganPlan *plan)
         layout->chroma_height_shift > 0 && layout->chroma_cosited_y);
   } else if (layout->kind == SRGAN_LAYOUT_RGB) {
     sink->run = run_sink_luma_rgb;
-  } else if (bytes && find_shuffled_end (plan, &shuffle, &resize)) {
+  } else if (bytes && sink->offset_x == 0 && sink->offset_y == 0 &&
+             find_shuffled_end (plan, &shuffle, &resize)) {
     sink->run = run_sink_shuffled;
     sink->n_inputs = 2;
     sink->inputs[0] = plan->stages[shuffle].inputs[0];

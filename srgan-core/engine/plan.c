@@ -28,7 +28,9 @@ check_layout (const SrganLayout *layout, GError **error)
   const gchar *wrong = NULL;
   guint i;
 
-  if ((guint) layout->kind > SRGAN_LAYOUT_RGB)
+  if (layout->kind == SRGAN_LAYOUT_TENSOR)
+    return TRUE; /* nothing else of it is looked at */
+  if ((guint) layout->kind > SRGAN_LAYOUT_TENSOR)
     wrong = "kind";
   else if ((guint) layout->sample > SRGAN_SAMPLE_FLOAT)
     wrong = "sample";
@@ -111,8 +113,9 @@ anchor_blocks (SrganPlan *plan)
       gint factor = (gint) stage->input_factor[j];
       gint *input = &before[stage->inputs[j]];
 
-      *input = MAX (
-          *input, (before[i] + factor - 1) / factor + stage->reach_before_x);
+      *input = MAX (*input,
+          (before[i] + factor - 1) / factor * MAX (stage->input_step, 1) +
+              MAX (stage->reach_before_x, 0));
     }
   }
 }
@@ -130,15 +133,13 @@ init_stages (SrganPlan *plan, GError **error)
   source = &plan->stages[SRGAN_STAGE_SOURCE];
   source->channels = source->stride =
       srgan_network_get_colour (plan->network) == SRGAN_COLOUR_Y ? 1 : 3;
-  source->block = 1;
-  source->width = plan->width;
-  source->height = plan->height;
+  source->block = source->input_step = 1;
+  plan->stages[plan->sink].block = plan->stages[plan->sink].input_step = 1;
+  if (!srgan_plan_fit (plan, error))
+    return FALSE;
   for (i = 0; i < n_layers; i++)
     if (!srgan_stage_init (&plan->stages[i + 1], plan, i, error))
       return FALSE;
-  plan->stages[plan->sink].block = 1;
-  plan->stages[plan->sink].width = plan->out_width;
-  plan->stages[plan->sink].height = plan->out_height;
 
   strides = g_new (guint, plan->n_stages);
   for (i = 0; i < plan->n_stages; i++)
@@ -156,7 +157,9 @@ init_stages (SrganPlan *plan, GError **error)
     guint j;
 
     /* Only convolutions read beyond the map. */
-    if (stage->layer && stage->layer->operation == SRGAN_OPERATION_CONV)
+    if (stage->layer &&
+        (stage->layer->operation == SRGAN_OPERATION_CONV ||
+            stage->layer->operation == SRGAN_OPERATION_TRANSPOSED_CONV))
       for (j = 0; j < stage->n_inputs; j++) {
         SrganStage *input = &plan->stages[stage->inputs[j]];
 
@@ -166,7 +169,8 @@ init_stages (SrganPlan *plan, GError **error)
       }
   }
   anchor_blocks (plan);
-  return TRUE;
+  srgan_plan_init_passes (plan);
+  return srgan_plan_init_pass_memory (plan, error);
 }
 
 /* The pixels of the input that tile @index of the frame enlarges. */
@@ -184,12 +188,14 @@ get_tile (const SrganPlan *plan, guint index)
 static gint
 get_reach (SrganTile *tile)
 {
-  const SrganRegion region = get_tile (tile->plan, 0);
+  const SrganPlan *plan = tile->plan;
+  const SrganRegion region = get_tile (plan, 0);
   const SrganRegion *source;
 
   srgan_tile_place (tile, &region);
   source = &tile->states[SRGAN_STAGE_SOURCE].region;
-  return MAX (source->x1 - tile->input.x1, source->y1 - tile->input.y1);
+  return MAX (source->x1 - plan->frame_x - tile->input.x1,
+      source->y1 - plan->frame_y - tile->input.y1);
 }
 
 static gint
@@ -217,9 +223,11 @@ get_column_bytes (SrganPlan *plan, SrganTile *tile)
   for (i = 0; i < plan->sink; i++) {
     SrganStage *stage = &plan->stages[i];
 
+    if (stage->is_single)
+      continue;
     if (stage->run)
-      bytes += (gsize) stage->ring_rows * stage->stride * sizeof (gfloat) *
-               (guint) (stage->width / plan->width);
+      bytes += (gsize) ((gdouble) stage->ring_rows * stage->stride *
+                        sizeof (gfloat) * stage->width / plan->width);
     stage->ring_rows = 0;
   }
   return MAX (bytes, 1);
@@ -315,8 +323,12 @@ static void
 measure_pieces (const SrganPlan *plan, SrganTile *tile, gint *widest)
 {
   SrganRegion piece;
-  guint i;
+  guint i, period = 1;
 
+  /* Rows of a reduced map lie alike in every so many of the frame. */
+  for (i = 0; i < srgan_network_get_n_layers (plan->network); i++)
+    period =
+        MAX (period, srgan_network_get_layer (plan->network, i)->scale_down);
   for (i = 0; srgan_reuse_get_piece (plan->reuse, i, 0, &piece); i++) {
     srgan_tile_place (tile, &piece);
     measure_width (tile, widest);
@@ -325,7 +337,7 @@ measure_pieces (const SrganPlan *plan, SrganTile *tile, gint *widest)
     srgan_tile_place (tile, &piece);
     srgan_tile_measure (tile);
     /* From here on, all that changes is where the frame ends. */
-    if (tile->states[SRGAN_STAGE_SOURCE].region.y0 > 0)
+    if (tile->states[SRGAN_STAGE_SOURCE].region.y0 > 0 && period-- == 1)
       break;
   }
 }
@@ -339,15 +351,17 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
   guint index, i, stride = 1;
   gsize offset = 0, row = 0;
 
-  for (index = 0; index < plan->n_tiles_x * plan->n_tiles_y; index++) {
-    const SrganRegion input = get_tile (plan, index);
+  for (tile->pass = 0; tile->pass < plan->n_passes; tile->pass++)
+    for (index = 0; index < plan->n_tiles_x * plan->n_tiles_y; index++) {
+      const SrganRegion input = get_tile (plan, index);
 
-    srgan_tile_place (tile, &input);
-    measure_width (tile, widest);
-    /* Tiles of one line need the same rows. */
-    if (index % plan->n_tiles_x == 0)
-      srgan_tile_measure (tile);
-  }
+      srgan_tile_place (tile, &input);
+      measure_width (tile, widest);
+      /* Tiles of one line need the same rows. */
+      if (index % plan->n_tiles_x == 0)
+        srgan_tile_measure (tile);
+    }
+  tile->pass = plan->pass;
   if (plan->reuse)
     measure_pieces (plan, tile, widest);
   for (i = 0; i < plan->n_stages; i++) {
@@ -361,7 +375,11 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     if (stage->convolution)
       plan->scratch_floats = MAX (
           plan->scratch_floats, align_floats (stage->convolution->scratch));
-    if (i == plan->sink || !stage->run)
+    if (stage->scratch)
+      plan->scratch_floats = MAX (plan->scratch_floats,
+          align_floats (((gsize) widest[i] / stage->input_factor[0] + 1) *
+                        stage->scratch));
+    if (i == plan->sink || !stage->run || stage->is_single)
       continue;
     stage->row_floats = floats;
     stage->ring_offset = offset;
@@ -397,7 +415,9 @@ init_memory (SrganPlan *plan, GError **error)
     if (!memory)
       goto no_memory;
     for (j = 0; j < plan->n_stages; j++)
-      tile->states[j].ring = memory + plan->stages[j].ring_offset;
+      tile->states[j].ring =
+          (plan->stages[j].is_single ? plan->singles : memory) +
+          plan->stages[j].ring_offset;
     tile->scratch = memory += plan->arena_floats;
     tile->blend = memory += plan->scratch_floats;
     tile->restride = memory += plan->component_floats;
@@ -446,8 +466,10 @@ srgan_plan_new (
   plan->scale = srgan_network_get_scale (network);
   plan->width = (gint) settings->width;
   plan->height = (gint) settings->height;
-  plan->out_width = plan->width * (gint) plan->scale;
-  plan->out_height = plan->height * (gint) plan->scale;
+  if (plan->settings.layout.kind == SRGAN_LAYOUT_TENSOR)
+    plan->settings.layout = (SrganLayout){.kind = SRGAN_LAYOUT_TENSOR,
+        .sample = SRGAN_SAMPLE_FLOAT,
+        .pixel_stride = {1, 1, 1, 1}};
   if (plan->settings.layout.kind != SRGAN_LAYOUT_YUV)
     plan->settings.layout.chroma_width_shift =
         plan->settings.layout.chroma_height_shift = 0;
@@ -462,9 +484,10 @@ srgan_plan_new (
     goto failed;
 
   tile.plan = plan;
+  tile.pass = plan->pass;
   tile.states = states = g_new0 (SrganStageState, plan->n_stages);
   choose_tiles (plan, &tile);
-  if (settings->reuse) {
+  if (settings->reuse && settings->layout.kind != SRGAN_LAYOUT_TENSOR) {
     GError *failure = NULL;
 
     plan->reuse = srgan_reuse_new (plan, &tile, &failure);
@@ -499,8 +522,8 @@ srgan_plan_free (SrganPlan *plan)
   if (plan->workers)
     srgan_workers_free (plan->workers);
   srgan_reuse_free (plan->reuse);
-  for (i = 0; i < plan->n_stages; i++)
-    srgan_aligned_free (plan->stages[i].slope);
+  for (i = 0; plan->stages && i < plan->n_stages; i++)
+    srgan_stage_clear (&plan->stages[i]);
   g_free (plan->stages);
   for (i = 0; plan->tiles && i < plan->settings.n_threads; i++) {
     g_free (plan->tiles[i].states);
@@ -508,6 +531,9 @@ srgan_plan_free (SrganPlan *plan)
   }
   g_free (plan->tiles);
   srgan_aligned_free (plan->zeros);
+  srgan_aligned_free (plan->singles);
+  srgan_aligned_free (plan->stores);
+  srgan_aligned_free (plan->sums);
   if (plan->packed)
     srgan_packed_unref (plan->packed);
   srgan_network_unref (plan->network);
@@ -519,9 +545,11 @@ srgan_plan_run_region (SrganPlan *plan, guint worker, const SrganRegion *region)
 {
   SrganTile *tile = &plan->tiles[worker];
 
+  tile->pass = plan->pass;
   srgan_tile_place (tile, region);
   srgan_tile_run (tile);
-  srgan_frame_run_planes (tile);
+  if (plan->pass + 1 == plan->n_passes)
+    srgan_frame_run_planes (tile);
 }
 
 static void
@@ -539,8 +567,13 @@ srgan_plan_run_whole (
 {
   plan->frame_in = input;
   plan->frame_out = output;
-  srgan_workers_run (
-      plan->workers, run_item, plan, plan->n_tiles_x * plan->n_tiles_y);
+  for (plan->pass = 0;; plan->pass++) {
+    srgan_workers_run (
+        plan->workers, run_item, plan, plan->n_tiles_x * plan->n_tiles_y);
+    if (plan->pass + 1 == plan->n_passes)
+      break;
+    srgan_plan_finish_pass (plan, plan->pass);
+  }
   plan->frame_in = plan->frame_out = NULL;
 }
 
@@ -565,6 +598,54 @@ srgan_plan_get_reused (SrganPlan *plan)
 }
 
 void
+srgan_plan_get_output_size (SrganPlan *plan, guint *width, guint *height)
+{
+  g_return_if_fail (plan != NULL && width != NULL && height != NULL);
+
+  *width = (guint) plan->out_width;
+  *height = (guint) plan->out_height;
+}
+
+gfloat *
+srgan_network_run_tensor (SrganNetwork *network, const gfloat *input,
+    guint width, guint height, guint n_threads, guint *out_width,
+    guint *out_height, GError **error)
+{
+  const SrganPlanSettings settings = {.width = width,
+      .height = height,
+      .layout = {.kind = SRGAN_LAYOUT_TENSOR},
+      .precision = SRGAN_PRECISION_FP32,
+      .n_threads = n_threads};
+  const guint channels =
+      srgan_network_get_colour (network) == SRGAN_COLOUR_Y ? 1 : 3;
+  g_autoptr (SrganPlan) plan = NULL;
+  SrganFrame in = {{NULL}, {0}}, out = {{NULL}, {0}};
+  gfloat *output;
+  guint i;
+
+  g_return_val_if_fail (input != NULL, NULL);
+
+  plan = srgan_plan_new (network, &settings, error);
+  if (!plan)
+    return NULL;
+  srgan_plan_get_output_size (plan, out_width, out_height);
+  output = g_try_new (gfloat, (gsize) channels * *out_width * *out_height);
+  if (!output) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
+        "Out of memory for an output of %ux%u pixels", *out_width, *out_height);
+    return NULL;
+  }
+  for (i = 0; i < channels; i++) {
+    in.component[i] = (gfloat *) input + (gsize) i * width * height;
+    in.stride[i] = width * sizeof (gfloat);
+    out.component[i] = output + (gsize) i * *out_width * *out_height;
+    out.stride[i] = *out_width * sizeof (gfloat);
+  }
+  srgan_plan_run (plan, &in, &out);
+  return output;
+}
+
+void
 srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
 {
   g_return_if_fail (plan != NULL && report != NULL);
@@ -576,7 +657,8 @@ srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
   report->tile_height = (guint) plan->tile_height;
   report->workspace_bytes =
       (plan->settings.n_threads * plan->tile_floats + plan->component_floats) *
-      sizeof (gfloat);
+          sizeof (gfloat) +
+      plan->pass_bytes;
   report->kept_bytes = plan->reuse ? srgan_reuse_get_bytes (plan->reuse) : 0;
   report->weight_bytes = srgan_packed_get_bytes (plan->packed);
   report->multiply_adds = srgan_network_get_multiply_adds (plan->network) *
@@ -600,7 +682,7 @@ srgan_plan_get_layer_report (
   report->operation = stage->layer->operation;
   if (!stage->run)
     report->algorithm = "fused";
-  else if (stage->layer->operation != SRGAN_OPERATION_CONV)
+  else if (!stage->convolution)
     report->algorithm = "rows";
   else
     report->algorithm =

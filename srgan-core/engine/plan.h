@@ -2,7 +2,8 @@
  *
  * A plan turns the network's layers into stages: the source (rows of the
  * frame, made into the network's input), one stage a layer, and the sink (rows
- * of the network's output, made into rows of the frame). A frame is cut into
+ * of the network's output, made into rows of the frame; for a tensor, both as
+ * they are). A frame is cut into
  * tiles; a tile is run row by row, each stage asking the stages before it for
  * just the rows that it needs next (stages.c). Each stage keeps its newest rows
  * in a ring, so that all rings of a tile together stay in the second-level
@@ -37,6 +38,14 @@ typedef struct {
   gfloat offset[3];
 } SrganMix;
 
+/* Any enlargement along one axis: SrganKernels.gather_row's arguments for each
+ * pixel of the output, with the edge's pixels repeated by their weights. */
+typedef struct {
+  guint n_taps;
+  gint32 *first;
+  gfloat *weight;
+} SrganGather;
+
 /* Enlarges one component of the frame by a whole factor. */
 typedef struct {
   guint component;
@@ -51,6 +60,10 @@ typedef struct {
 typedef void (*SrganStageFunc) (
     const SrganStage *stage, SrganTile *tile, gint row);
 
+/* Makes pixels [@x0, @x1) of row @row of the frame into the network's input. */
+typedef void (*SrganLoadFunc) (const SrganStage *stage, SrganTile *tile,
+    gint row, gint x0, gint x1, gfloat *pixels);
+
 #define SRGAN_STAGE_SOURCE 0
 
 struct _SrganStage {
@@ -63,13 +76,20 @@ struct _SrganStage {
   gint width;   /* of the whole map */
   gint height;
 
-  /* How far the stage reaches into its inputs (stages.c): output rows per
-   * input row, and taps beyond. */
+  /* How far the stage reaches into its inputs (stages.c): output pixel x reads
+   * floor ((x + offset) step / factor) - before .. that + after. */
   guint input_factor[SRGAN_LAYER_MAX_INPUTS];
+  gint input_step;
+  gint offset_x, offset_y;
   gint reach_before_x, reach_after_x;
   gint reach_before_y, reach_after_y;
+  /* step / factor is the input's size over the stage's, whatever they are. */
+  gboolean fits;
 
+  /* Of a transposed convolution: one for each row that an input row makes. */
   const SrganConvolution *convolution;
+  /* Where a convolution's first tap lies against the output pixel's own. */
+  gint first_tap_x, first_tap_y;
   /* Pixels are made in blocks of so many, in both directions; block starts lie
    * at @anchor modulo @block in the frame's map, so that a pixel's place in its
    * block, and with it its rounding, is the same in every tile. Blocks may
@@ -77,17 +97,28 @@ struct _SrganStage {
   gint block;
   gint anchor;
   SrganInterpolation interpolation;
-  gfloat *slope; /* of an activation that no convolution does; [stride] */
+  SrganGather gather_x, gather_y;
+  gfloat *slope;     /* of an activation that no convolution does; [stride] */
+  SrganCurve *curve; /* likewise; at most one of the two */
+
+  gboolean is_single; /* its map is 1x1: in the plan's memory, not a ring */
+  guint pass;         /* in which it can be made: see passes.c */
+  gboolean is_cheap;  /* made again in each pass that needs it */
+  gfloat *store;      /* the whole map, for later passes; or NULL */
+  gsize store_offset; /* in the plan's stores, in floats */
+  gdouble *sums;      /* of a mean: see passes.c */
 
   guint ring_rows;
   guint margin;      /* pixels of zeros kept on both sides of a row */
   gsize row_floats;  /* of one ring row, margins and all */
   gsize ring_offset; /* in a tile's arena, in floats */
+  gsize scratch;     /* floats of a tile's scratch for each input pixel */
 };
 
 /* A stage while one tile runs. */
 typedef struct {
   SrganRegion region; /* what of its map the tile needs */
+  SrganRegion own;    /* what of it the tile alone stores or sums up */
   gint next;          /* the row it makes next */
   gfloat *ring;
 } SrganStageState;
@@ -95,8 +126,9 @@ typedef struct {
 /* One worker's memory: what it needs to run one tile after another. */
 struct _SrganTile {
   struct _SrganPlan *plan;
-  SrganRegion input;       /* the tile's pixels of the input frame */
-  SrganRegion output;      /* and of the output frame */
+  SrganRegion input;  /* the tile's pixels of the input frame */
+  SrganRegion output; /* and of the output frame */
+  guint pass;
   SrganStageState *states; /* one a stage */
   gfloat *arena;
   gfloat *blend;        /* one input row with room beside it */
@@ -117,12 +149,16 @@ struct _SrganPlan {
   guint scale;
   gint width, height; /* of the input */
   gint out_width, out_height;
+  gint frame_x, frame_y; /* where in the source's map the frame begins */
 
   SrganStage *stages; /* [0] the source, [i + 1] layer i, then the sink */
   guint n_stages;
   guint sink; /* index of the sink */
+  guint n_passes;
+  guint pass; /* while a frame runs; else the last */
 
   /* Colour. */
+  SrganLoadFunc load_row;
   SrganMix mix_in;                /* components to network values */
   SrganMix mix_out;               /* network values to components */
   gfloat luma_scale, luma_offset; /* component 0 to network value */
@@ -139,6 +175,10 @@ struct _SrganPlan {
   gsize scratch_floats;   /* of tile->scratch */
   gsize component_floats; /* of one row of tile->component and ->chroma */
   gfloat *zeros;          /* a row of zeros, wide enough for any map */
+  gfloat *singles;        /* the 1x1 maps */
+  gfloat *stores;         /* whole maps; several in one place, one at a time */
+  gdouble *sums;
+  gsize pass_bytes; /* of the three */
   SrganWorkers *workers;
   SrganReuse *reuse; /* NULL: every frame is computed whole */
 
@@ -164,6 +204,7 @@ gboolean srgan_layer_is_winograd (const SrganLayer *layer);
  * this engine does not run its operation. */
 gboolean srgan_stage_init (
     SrganStage *stage, SrganPlan *plan, guint index, GError **error);
+void srgan_stage_clear (SrganStage *stage);
 /* The region of input @input that @region of the stage needs, inside the
  * map. */
 SrganRegion srgan_stage_get_input_region (const SrganPlan *plan,
@@ -173,17 +214,70 @@ SrganRegion srgan_stage_get_input_region (const SrganPlan *plan,
 void srgan_stage_get_input_rows (const SrganPlan *plan, const SrganStage *stage,
     guint input, gint row, gint *first, gint *end);
 /* Pixel @x of row @row of a stage that has been computed; the shared row of
- * zeros for a row outside the map. */
+ * zeros for a row outside the map; of a 1x1 map its pixel. */
 gfloat *srgan_tile_get_pixel (
     SrganTile *tile, const SrganStage *stage, gint row, gint x);
 
+/* Input @index of an elementwise stage at its region, with the stage's own
+ * stride. */
+const gfloat *srgan_tile_get_elements (
+    const SrganStage *stage, SrganTile *tile, guint index, gint row);
+
+/* --- maps.c: operations that are no convolutions -------------------------- */
+
+gboolean srgan_stage_init_elementwise (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+gboolean srgan_stage_init_concat (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+gboolean srgan_stage_init_slice (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+gboolean srgan_stage_init_crop (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+gboolean srgan_stage_init_max_pool (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+gboolean srgan_stage_init_pixel_unshuffle (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+/* A resize to the size of another map. */
+gboolean srgan_stage_init_fitting (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+
+/* --- sizes.c ------------------------------------------------------------- */
+
+/* Sets all maps' sizes, where the frame lies in the source's and the output in
+ * the last layer's. */
+gboolean srgan_plan_fit (SrganPlan *plan, GError **error);
+
+/* --- passes.c: means of whole maps ---------------------------------------- */
+
+gboolean srgan_stage_init_global_mean (
+    SrganStage *stage, SrganPlan *plan, GError **error);
+/* Decides in which pass each stage is made, and which are stored. */
+void srgan_plan_init_passes (SrganPlan *plan);
+gboolean srgan_plan_init_pass_memory (SrganPlan *plan, GError **error);
+/* Whether the tile's pass reads the map, made in an earlier one. */
+gboolean srgan_stage_is_loaded (const SrganStage *stage, const SrganTile *tile);
+/* Whether the tile's pass makes all of the map or sums it up. */
+gboolean srgan_stage_is_target (const SrganStage *stage, const SrganTile *tile);
+/* The tile's part of the map of a target. */
+SrganRegion srgan_stage_get_own (
+    const SrganStage *stage, const SrganTile *tile);
+void srgan_stage_load_row (const SrganStage *stage, SrganTile *tile, gint row);
+void srgan_stage_store_row (const SrganStage *stage, SrganTile *tile, gint row);
+/* All tiles have run pass @pass: makes the 1x1 maps that the next one reads. */
+void srgan_plan_finish_pass (SrganPlan *plan, guint pass);
+
 /* --- tile.c ------------------------------------------------------------- */
 
-/* Sets @tile to make the output of @input, pixels of the input frame: every
- * stage's region. @input starts where every component has a sample. */
+/* Sets @tile to make, in tile->pass, what comes of @input, pixels of the input
+ * frame: every stage's region. @input starts where every component has a
+ * sample. */
 void srgan_tile_place (SrganTile *tile, const SrganRegion *input);
-/* Runs it. */
+/* Runs it: all of its stages that belong to tile->pass. */
 void srgan_tile_run (SrganTile *tile);
+/* What all stages have in common once they have made a block of rows: the
+ * activation, zeros around. */
+void srgan_tile_finish_rows (
+    const SrganStage *stage, SrganTile *tile, gint row);
 /* Goes through the motions without computing and notes how many rows each
  * stage's ring must hold. */
 void srgan_tile_measure (SrganTile *tile);
@@ -197,6 +291,11 @@ void srgan_frame_init (SrganPlan *plan);
 void srgan_frame_run_planes (SrganTile *tile);
 
 /* --- resample.c --------------------------------------------------------- */
+
+/* Enlarges @in_size pixels to @out_size. FALSE when memory is out. */
+gboolean srgan_gather_init (
+    SrganGather *gather, gint in_size, gint out_size, SrganFilter filter);
+void srgan_gather_clear (SrganGather *gather);
 
 /* Output i lies at input i / factor + offset; Keys' cubic with a = -0.5. */
 void srgan_interpolation_init (SrganInterpolation *interpolation, guint factor,
@@ -232,8 +331,13 @@ gboolean srgan_reuse_get_piece (
 SrganPacked *srgan_packed_get (SrganNetwork *network,
     const SrganKernels *kernels, const guint *strides, GError **error);
 void srgan_packed_unref (SrganPacked *packed);
+/* NULL for a layer that has none. */
 const SrganConvolution *srgan_packed_get_convolution (
     SrganPacked *packed, guint layer);
+/* Input pixels that row @phase of a transposed convolution's @kernel taps, of
+ * the stride rows that an input row makes, reads before that row and after. */
+void srgan_transposed_get_reach (
+    guint kernel, guint stride, guint phase, gint *before, gint *after);
 gsize srgan_packed_get_bytes (SrganPacked *packed);
 
 G_END_DECLS

@@ -66,6 +66,49 @@ srgan_interpolation_init (SrganInterpolation *interpolation, guint factor,
   }
 }
 
+gboolean
+srgan_gather_init (
+    SrganGather *gather, gint in_size, gint out_size, SrganFilter filter)
+{
+  const gint n_taps = filter == SRGAN_FILTER_NEAREST    ? 1
+                      : filter == SRGAN_FILTER_BILINEAR ? 2
+                                                        : 4;
+  const gint n_kept = MIN (n_taps, in_size);
+  gint i, tap;
+
+  gather->n_taps = (guint) n_kept;
+  gather->first = g_try_new (gint32, out_size);
+  gather->weight = g_try_new0 (gfloat, (gsize) out_size * n_kept);
+  if (!gather->first || !gather->weight)
+    return FALSE;
+  for (i = 0; i < out_size; i++) {
+    gdouble position = (i + .5) * in_size / out_size - .5;
+    gint whole = (gint) floor (position);
+    gdouble fraction = position - whole;
+    gint first = n_taps == 1 ? (gint) ((gint64) i * in_size / out_size)
+                             : whole - (n_taps / 2 - 1);
+    gint kept = CLAMP (first, 0, in_size - n_kept);
+
+    gather->first[i] = kept;
+    for (tap = 0; tap < n_taps; tap++) {
+      gint at = CLAMP (first + tap, 0, in_size - 1);
+      gdouble weight = n_taps == 1   ? 1
+                       : n_taps == 2 ? (tap == 0 ? 1 - fraction : fraction)
+                                     : cubic (fraction + 1 - tap);
+
+      gather->weight[(gsize) i * n_kept + (at - kept)] += (gfloat) weight;
+    }
+  }
+  return TRUE;
+}
+
+void
+srgan_gather_clear (SrganGather *gather)
+{
+  g_clear_pointer (&gather->first, g_free);
+  g_clear_pointer (&gather->weight, g_free);
+}
+
 void
 srgan_extend_row (
     gfloat *row, guint stride, gint width, gint before, gint after)

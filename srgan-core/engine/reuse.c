@@ -688,6 +688,20 @@ unite_spans (Span a, Span b)
   return (Span){MIN (a.first, b.first), MAX (a.end, b.end)};
 }
 
+/* Whether a cell of the output needs few of the input, wherever it lies: not
+ * where a mean is taken, nor where maps lie on each other as the frame's size
+ * has it, so that the rows to be kept are not the same everywhere. */
+static gboolean
+is_local (const SrganPlan *plan)
+{
+  guint i;
+
+  for (i = 0; i < plan->n_stages; i++)
+    if (plan->stages[i].fits)
+      return FALSE;
+  return srgan_network_get_reach (plan->network) != G_MAXUINT;
+}
+
 /* Finds which input each column and row of cells needs by placing tiles. */
 static void
 init_spans (SrganReuse *reuse, SrganTile *tile)
@@ -714,12 +728,15 @@ init_spans (SrganReuse *reuse, SrganTile *tile)
     srgan_tile_place (tile, &cell);
     reuse->columns[x] =
         unite_spans (get_span (cell.x0, cell.x1, beside_x, reuse->n_cells_x),
-            get_span (source->x0, source->x1, chroma_x, reuse->n_cells_x));
+            get_span (source->x0 - plan->frame_x, source->x1 - plan->frame_x,
+                chroma_x, reuse->n_cells_x));
     reuse->rows[y] =
         unite_spans (get_span (cell.y0, cell.y1, beside_y, reuse->n_cells_y),
-            get_span (source->y0, source->y1, chroma_y, reuse->n_cells_y));
+            get_span (source->y0 - plan->frame_y, source->y1 - plan->frame_y,
+                chroma_y, reuse->n_cells_y));
     reuse->reach =
-        MAX (reuse->reach, MAX (source->x1 - cell.x1, source->y1 - cell.y1));
+        MAX (reuse->reach, MAX (source->x1 - plan->frame_x - cell.x1,
+                               source->y1 - plan->frame_y - cell.y1));
   }
 }
 
@@ -745,7 +762,7 @@ srgan_reuse_new (SrganPlan *plan, SrganTile *tile, GError **error)
 
   reuse->n_cells_x = divide_up (plan->width, CELL);
   reuse->n_cells_y = divide_up (plan->height, CELL);
-  reuse->local = srgan_network_get_reach (plan->network) != G_MAXUINT;
+  reuse->local = is_local (plan);
   reuse->max_width = MAX (plan->tile_width / CELL, 1);
   n = (gsize) reuse->n_cells_x * (gsize) reuse->n_cells_y;
   reuse->changed = g_malloc0 (n);

@@ -12,10 +12,16 @@
 
 #include <string.h>
 
+static gboolean
+is_empty (const SrganRegion *region)
+{
+  return region->x0 >= region->x1 || region->y0 >= region->y1;
+}
+
 static void
 unite (SrganRegion *a, const SrganRegion *b)
 {
-  if (a->x0 >= a->x1 || a->y0 >= a->y1) {
+  if (is_empty (a)) {
     *a = *b;
     return;
   }
@@ -46,21 +52,31 @@ void
 srgan_tile_place (SrganTile *tile, const SrganRegion *input)
 {
   SrganPlan *plan = tile->plan;
-  gint scale = (gint) plan->scale;
   gint i;
   guint j;
 
   tile->input = *input;
-  tile->output = (SrganRegion){input->x0 * scale, input->x1 * scale,
-      input->y0 * scale, input->y1 * scale};
+  tile->output = srgan_stage_get_own (&plan->stages[plan->sink], tile);
 
-  for (i = 0; i < (gint) plan->n_stages; i++)
-    tile->states[i].region = (SrganRegion){0};
+  for (i = 0; i < (gint) plan->n_stages; i++) {
+    SrganStageState *state = &tile->states[i];
+
+    state->region = state->own = (SrganRegion){0};
+    state->next = 0;
+    if ((guint) i != plan->sink &&
+        srgan_stage_is_target (&plan->stages[i], tile)) {
+      state->own = srgan_stage_get_own (&plan->stages[i], tile);
+      if (is_empty (&state->own))
+        state->own = (SrganRegion){0};
+      state->region = state->own;
+    }
+  }
   for (i = (gint) plan->sink; i >= 0; i--) {
     const SrganStage *stage = &plan->stages[i];
     SrganStageState *state = &tile->states[i];
 
-    if ((guint) i == plan->sink) {
+    if ((guint) i == plan->sink && srgan_stage_is_target (stage, tile) &&
+        !is_empty (&tile->output)) {
       state->region = tile->output;
       /* Chroma that lies on a luma sample is averaged over its neighbours. */
       if (plan->halve_x[0] != 0)
@@ -69,21 +85,33 @@ srgan_tile_place (SrganTile *tile, const SrganRegion *input)
         state->region.y0 = MAX (state->region.y0 - 1, 0);
     }
     if (state->region.y0 >= state->region.y1)
-      continue; /* another stage does its work */
+      continue; /* another stage or pass does its work */
     if (stage->block > 1) {
       align_span (
           &state->region.x0, &state->region.x1, stage->block, stage->anchor);
       align_span (
           &state->region.y0, &state->region.y1, stage->block, stage->anchor);
+    } else if (i == SRGAN_STAGE_SOURCE) {
+      /* At least one pixel of the frame, which those around it repeat. */
+      state->region.x0 =
+          MIN (state->region.x0, plan->frame_x + plan->width - 1);
+      state->region.x1 = MAX (state->region.x1, plan->frame_x + 1);
+      state->region.y0 =
+          MIN (state->region.y0, plan->frame_y + plan->height - 1);
+      state->region.y1 = MAX (state->region.y1, plan->frame_y + 1);
     } else if ((guint) i != plan->sink && stage->input_factor[0] > 1) {
       align_span (&state->region.x0, &state->region.x1,
           (gint) stage->input_factor[0], 0);
     }
     state->next = state->region.y0;
+    if (srgan_stage_is_loaded (stage, tile))
+      continue;
     for (j = 0; j < stage->n_inputs; j++) {
-      SrganRegion needed =
-          srgan_stage_get_input_region (plan, stage, j, &state->region);
+      SrganRegion needed;
 
+      if (plan->stages[stage->inputs[j]].is_single)
+        continue;
+      needed = srgan_stage_get_input_region (plan, stage, j, &state->region);
       unite (&tile->states[stage->inputs[j]].region, &needed);
     }
   }
@@ -121,7 +149,7 @@ get_oldest_needed (SrganTile *tile, guint index)
     const SrganStage *stage = &plan->stages[i];
     const SrganStageState *state = &tile->states[i];
 
-    if (state->next >= state->region.y1)
+    if (state->next >= state->region.y1 || srgan_stage_is_loaded (stage, tile))
       continue;
     for (j = 0; j < stage->n_inputs; j++)
       if (stage->inputs[j] == index) {
@@ -134,19 +162,36 @@ get_oldest_needed (SrganTile *tile, guint index)
   return oldest;
 }
 
-/* What all stages have in common once they have made a block of rows. */
-static void
-finish_rows (const SrganStage *stage, SrganTile *tile, gint row)
+void
+srgan_tile_finish_rows (const SrganStage *stage, SrganTile *tile, gint row)
 {
+  const SrganKernels *kernels = tile->plan->kernels;
   const SrganRegion *region = &tile->states[stage - tile->plan->stages].region;
+  const guint width = (guint) (region->x1 - region->x0);
   gint y;
 
   for (y = MAX (row, 0); y < MIN (row + stage->block, stage->height); y++) {
     gfloat *pixels = srgan_tile_get_pixel (tile, stage, y, region->x0);
 
     if (stage->slope)
-      tile->plan->kernels->activate_row (
-          pixels, pixels, stage->slope, stage->stride, region->x1 - region->x0);
+      kernels->activate_row (
+          pixels, pixels, stage->slope, stage->stride, width);
+    else if (stage->curve)
+      kernels->curve_row (
+          pixels, pixels, stage->curve, stage->channels, stage->stride, width);
+    end_row (stage, tile, y);
+    if (stage->store)
+      srgan_stage_store_row (stage, tile, y);
+  }
+}
+
+static void
+load_rows (const SrganStage *stage, SrganTile *tile, gint row)
+{
+  gint y;
+
+  for (y = MAX (row, 0); y < MIN (row + stage->block, stage->height); y++) {
+    srgan_stage_load_row (stage, tile, y);
     end_row (stage, tile, y);
   }
 }
@@ -154,25 +199,32 @@ finish_rows (const SrganStage *stage, SrganTile *tile, gint row)
 static void
 make_row (SrganTile *tile, guint index, gboolean measure)
 {
-  SrganStage *stage = &tile->plan->stages[index];
+  SrganPlan *plan = tile->plan;
+  SrganStage *stage = &plan->stages[index];
   SrganStageState *state = &tile->states[index];
+  const gboolean is_loaded = srgan_stage_is_loaded (stage, tile);
   gint row = state->next;
   guint i;
 
-  for (i = 0; i < stage->n_inputs; i++) {
+  for (i = 0; i < stage->n_inputs && !is_loaded; i++) {
     gint first, end;
 
-    srgan_stage_get_input_rows (tile->plan, stage, i, row, &first, &end);
+    if (plan->stages[stage->inputs[i]].is_single)
+      continue;
+    srgan_stage_get_input_rows (plan, stage, i, row, &first, &end);
     make_rows (tile, stage->inputs[i], end, measure);
   }
   if (measure) {
     gint live = row + stage->block - MIN (get_oldest_needed (tile, index), row);
 
-    stage->ring_rows = MAX (stage->ring_rows, (guint) live);
+    if (!stage->is_single)
+      stage->ring_rows = MAX (stage->ring_rows, (guint) live);
+  } else if (is_loaded) {
+    load_rows (stage, tile, row);
   } else if (stage->run) {
     stage->run (stage, tile, row);
-    if (index != tile->plan->sink)
-      finish_rows (stage, tile, row);
+    if (index != plan->sink && !stage->is_single)
+      srgan_tile_finish_rows (stage, tile, row);
   }
   state->next += stage->block;
 }
@@ -187,18 +239,39 @@ make_rows (SrganTile *tile, guint index, gint end, gboolean measure)
     make_row (tile, index, measure);
 }
 
+/* The sink, or all that an earlier pass is for, side by side, so that no map
+ * waits long for the last of those that read it. */
+static void
+make_targets (SrganTile *tile, gboolean measure)
+{
+  SrganPlan *plan = tile->plan;
+  const gint height = tile->input.y1 - tile->input.y0;
+  gint row;
+  guint i;
+
+  if (tile->pass + 1 == plan->n_passes) {
+    make_rows (tile, plan->sink, tile->states[plan->sink].region.y1, measure);
+    return;
+  }
+  for (row = 1; row <= height; row++)
+    for (i = 1; i < plan->sink; i++) {
+      const SrganRegion *own = &tile->states[i].own;
+
+      if (own->y0 < own->y1)
+        make_rows (tile, i,
+            own->y0 + (gint) ((gint64) (own->y1 - own->y0) * row / height),
+            measure);
+    }
+}
+
 void
 srgan_tile_run (SrganTile *tile)
 {
-  guint sink = tile->plan->sink;
-
-  make_rows (tile, sink, tile->states[sink].region.y1, FALSE);
+  make_targets (tile, FALSE);
 }
 
 void
 srgan_tile_measure (SrganTile *tile)
 {
-  guint sink = tile->plan->sink;
-
-  make_rows (tile, sink, tile->states[sink].region.y1, TRUE);
+  make_targets (tile, TRUE);
 }

@@ -76,11 +76,36 @@ reference_sample (Map *map, guint channel, gdouble x, gdouble y)
   return sample (map, channel, x, y, reference_cubic);
 }
 
+/* The pixel as @padding has it; 0 beyond a map that nothing surrounds. */
+static gdouble
+map_read_padded (Map *map, guint channel, gint x, gint y, SrganPadding padding)
+{
+  if (x >= 0 && y >= 0 && x < map->width && y < map->height)
+    return *map_at (map, channel, x, y);
+  switch (padding) {
+  case SRGAN_PADDING_EDGE:
+    return map_read (map, channel, x, y);
+  case SRGAN_PADDING_REFLECT:
+    x = x < 0 ? -x : x >= map->width ? 2 * (map->width - 1) - x : x;
+    y = y < 0 ? -y : y >= map->height ? 2 * (map->height - 1) - y : y;
+    return map_read (map, channel, x, y);
+  default:
+    return 0;
+  }
+}
+
 static Map *
 run_conv (const SrganLayer *layer, Map *in)
 {
-  Map *out = map_new (layer->out_channels, in->width, in->height);
   gint kw = (gint) layer->kernel_width, kh = (gint) layer->kernel_height;
+  gint s = (gint) layer->stride;
+  gboolean pads = layer->padding != SRGAN_PADDING_NONE;
+  gint left = pads ? (kw - 1) / 2 : 0, top = pads ? (kh - 1) / 2 : 0;
+  Map *out = map_new (layer->out_channels,
+      pads ? (in->width + s - 1) / s : (in->width - kw) / s + 1,
+      pads ? (in->height + s - 1) / s : (in->height - kh) / s + 1);
+  guint each_in = in->channels / layer->groups;
+  guint each_out = out->channels / layer->groups;
   guint o, i;
   gint x, y, kx, ky;
 
@@ -89,18 +114,147 @@ run_conv (const SrganLayer *layer, Map *in)
       for (x = 0; x < out->width; x++) {
         gdouble sum = layer->bias ? layer->bias[o] : 0;
 
-        for (i = 0; i < in->channels; i++)
+        for (i = 0; i < each_in; i++)
           for (ky = 0; ky < kh; ky++)
-            for (kx = 0; kx < kw; kx++) {
-              gint u = x + kx - (kw - 1) / 2, v = y + ky - (kh - 1) / 2;
-
-              if (u >= 0 && v >= 0 && u < in->width && v < in->height)
-                sum +=
-                    *map_at (in, i, u, v) *
-                    layer->weight[((o * in->channels + i) * kh + ky) * kw + kx];
-            }
+            for (kx = 0; kx < kw; kx++)
+              sum += map_read_padded (in, o / each_out * each_in + i,
+                         x * s + kx - left, y * s + ky - top, layer->padding) *
+                     layer->weight[((o * each_in + i) * kh + ky) * kw + kx];
         *map_at (out, o, x, y) = sum;
       }
+  return out;
+}
+
+/* Each input pixel adds its kernel to the output. */
+static Map *
+run_transposed_conv (const SrganLayer *layer, Map *in)
+{
+  gint kw = (gint) layer->kernel_width, kh = (gint) layer->kernel_height;
+  gint s = (gint) layer->stride;
+  gint left = (kw - s + 1) / 2, top = (kh - s + 1) / 2;
+  Map *out = map_new (layer->out_channels, in->width * s, in->height * s);
+  guint each_in = in->channels / layer->groups;
+  guint each_out = out->channels / layer->groups;
+  guint o, i;
+  gint x, y, kx, ky;
+
+  for (o = 0; o < out->channels; o++) {
+    for (y = 0; y < out->height; y++)
+      for (x = 0; x < out->width; x++)
+        *map_at (out, o, x, y) = layer->bias ? layer->bias[o] : 0;
+    for (i = o / each_out * each_in; i < (o / each_out + 1) * each_in; i++)
+      for (y = 0; y < in->height; y++)
+        for (x = 0; x < in->width; x++)
+          for (ky = 0; ky < kh; ky++)
+            for (kx = 0; kx < kw; kx++) {
+              gint u = x * s + kx - left, v = y * s + ky - top;
+
+              if (u >= 0 && v >= 0 && u < out->width && v < out->height)
+                *map_at (out, o, u, v) +=
+                    *map_at (in, i, x, y) *
+                    layer->weight[((i * each_out + o % each_out) * kh + ky) *
+                                      kw +
+                                  kx];
+            }
+  }
+  return out;
+}
+
+static Map *
+run_linear (const SrganLayer *layer, Map *in)
+{
+  Map *out = map_new (layer->out_channels, 1, 1);
+  guint o, i;
+
+  for (o = 0; o < out->channels; o++) {
+    out->values[o] = layer->bias ? layer->bias[o] : 0;
+    for (i = 0; i < in->channels; i++)
+      out->values[o] += in->values[i] * layer->weight[o * in->channels + i];
+  }
+  return out;
+}
+
+static Map *
+run_global_mean (Map *in)
+{
+  Map *out = map_new (in->channels, 1, 1);
+  gint x, y;
+  guint c;
+
+  for (c = 0; c < in->channels; c++)
+    for (y = 0; y < in->height; y++)
+      for (x = 0; x < in->width; x++)
+        out->values[c] +=
+            *map_at (in, c, x, y) / ((gdouble) in->width * in->height);
+  return out;
+}
+
+static Map *
+run_max_pool (const SrganLayer *layer, Map *in)
+{
+  gint kw = (gint) layer->kernel_width, kh = (gint) layer->kernel_height;
+  gint s = (gint) layer->stride, x, y, kx, ky;
+  Map *out = map_new (
+      in->channels, (in->width - kw) / s + 1, (in->height - kh) / s + 1);
+  guint c;
+
+  for (c = 0; c < out->channels; c++)
+    for (y = 0; y < out->height; y++)
+      for (x = 0; x < out->width; x++) {
+        gdouble largest = *map_at (in, c, x * s, y * s);
+
+        for (ky = 0; ky < kh; ky++)
+          for (kx = 0; kx < kw; kx++)
+            largest = MAX (largest, *map_at (in, c, x * s + kx, y * s + ky));
+        *map_at (out, c, x, y) = largest;
+      }
+  return out;
+}
+
+static Map *
+run_concat (const SrganLayer *layer, Map **inputs)
+{
+  Map *out = map_new (layer->out_channels, inputs[0]->width, inputs[0]->height);
+  gdouble *to = out->values;
+  guint i;
+
+  for (i = 0; i < layer->n_inputs; i++) {
+    gsize n = (gsize) inputs[i]->channels * out->width * out->height, j;
+
+    for (j = 0; j < n; j++)
+      *to++ = inputs[i]->values[j];
+  }
+  return out;
+}
+
+/* Channels from @first on, of the map less @crop pixels on each side. */
+static Map *
+run_part (const SrganLayer *layer, Map *in, guint first, gint crop)
+{
+  Map *out = map_new (
+      layer->out_channels, in->width - 2 * crop, in->height - 2 * crop);
+  gint x, y;
+  guint c;
+
+  for (c = 0; c < out->channels; c++)
+    for (y = 0; y < out->height; y++)
+      for (x = 0; x < out->width; x++)
+        *map_at (out, c, x, y) = *map_at (in, first + c, x + crop, y + crop);
+  return out;
+}
+
+static Map *
+run_unshuffle (const SrganLayer *layer, Map *in)
+{
+  gint f = (gint) layer->factor, x, y;
+  Map *out = map_new (layer->out_channels, in->width / f, in->height / f);
+  guint c;
+
+  for (c = 0; c < in->channels; c++)
+    for (y = 0; y < out->height * f; y++)
+      for (x = 0; x < out->width * f; x++)
+        *map_at (out, c * f * f + (y % f) * f + x % f, x / f, y / f) =
+            *map_at (in, c, x, y);
   return out;
 }
 
@@ -120,38 +274,95 @@ run_shuffle (const SrganLayer *layer, Map *in)
 }
 
 static Map *
-run_resize (const SrganLayer *layer, Map *in)
+run_resize (Map *in, SrganFilter filter, gint width, gint height)
 {
-  gint f = (gint) layer->factor, x, y;
-  Map *out = map_new (in->channels, in->width * f, in->height * f);
+  Map *out = map_new (in->channels, width, height);
+  gint x, y;
   guint c;
 
   for (c = 0; c < out->channels; c++)
-    for (y = 0; y < out->height; y++)
-      for (x = 0; x < out->width; x++) {
-        gdouble u = (x + .5) / f - .5, v = (y + .5) / f - .5;
+    for (y = 0; y < height; y++)
+      for (x = 0; x < width; x++) {
+        gdouble u = (x + .5) * in->width / width - .5;
+        gdouble v = (y + .5) * in->height / height - .5;
 
         *map_at (out, c, x, y) =
-            layer->filter == SRGAN_FILTER_NEAREST
-                ? *map_at (in, c, x / f, y / f)
+            filter == SRGAN_FILTER_NEAREST
+                ? *map_at (
+                      in, c, x * in->width / width, y * in->height / height)
                 : sample (in, c, u, v,
-                      layer->filter == SRGAN_FILTER_BILINEAR ? triangle
-                                                             : reference_cubic);
+                      filter == SRGAN_FILTER_BILINEAR ? triangle
+                                                      : reference_cubic);
       }
   return out;
 }
 
 static Map *
-run_sum (const SrganLayer *layer, Map **inputs)
+run_elementwise (const SrganLayer *layer, Map **inputs)
 {
-  Map *out = map_new (inputs[0]->channels, inputs[0]->width, inputs[0]->height);
-  gsize n = (gsize) out->channels * out->width * out->height, j;
-  guint i;
+  gboolean adds = layer->operation != SRGAN_OPERATION_MULTIPLY;
+  Map *out, *whole = inputs[0];
+  gint x, y;
+  guint i, c;
 
   for (i = 0; i < layer->n_inputs; i++)
-    for (j = 0; j < n; j++)
-      out->values[j] += inputs[i]->values[j];
+    if (layer->scale_up != 0 &&
+        inputs[i]->width * inputs[i]->height > whole->width * whole->height)
+      whole = inputs[i];
+  out = map_new (whole->channels, whole->width, whole->height);
+  for (c = 0; c < out->channels; c++)
+    for (y = 0; y < out->height; y++)
+      for (x = 0; x < out->width; x++)
+        for (i = 0; i < layer->n_inputs; i++) {
+          gdouble in = map_read (inputs[i], c, x, y); /* spreads a 1x1 map */
+
+          if (i == 0)
+            *map_at (out, c, x, y) = in;
+          else if (adds)
+            *map_at (out, c, x, y) += in;
+          else
+            *map_at (out, c, x, y) *= in;
+        }
   return out;
+}
+
+/* As the original system has it, written from its formula. */
+static gdouble
+spline (gdouble x, gdouble l, gdouble c, gdouble r)
+{
+  if (x <= -1)
+    return -2. / 3 * (c - 1.5 * l * x - .875 * l - .125 * r);
+  if (x >= 1)
+    return 2. / 3 * (c + 1.5 * r * x - .125 * l - .875 * r);
+  return -1. / 3 *
+         (c * x * x * x - 3 * c * x - .5 * (l + r) * x * x * x +
+             .75 * (l - r) * x * x);
+}
+
+static gdouble
+activate (const SrganLayer *layer, guint c, gdouble v)
+{
+  switch (layer->activation) {
+  case SRGAN_ACTIVATION_RELU:
+    return MAX (v, 0);
+  case SRGAN_ACTIVATION_LEAKY_RELU:
+    return v > 0 ? v : layer->activation_low * v;
+  case SRGAN_ACTIVATION_PRELU:
+    return v > 0 ? v : layer->slope[c] * v;
+  case SRGAN_ACTIVATION_SILU:
+    return v / (1 + exp (-v));
+  case SRGAN_ACTIVATION_CLIP:
+    return CLAMP (v, layer->activation_low, layer->activation_high);
+  case SRGAN_ACTIVATION_TANH:
+    return tanh (v);
+  case SRGAN_ACTIVATION_SIGMOID:
+    return 1 / (1 + exp (-v));
+  case SRGAN_ACTIVATION_SPLINE:
+    return spline (v, layer->slope[c], layer->slope[layer->out_channels + c],
+        layer->slope[2 * layer->out_channels + c]);
+  default:
+    return v;
+  }
 }
 
 static void
@@ -165,23 +376,7 @@ run_activation (const SrganLayer *layer, Map *map)
       for (x = 0; x < map->width; x++) {
         gdouble *v = map_at (map, c, x, y);
 
-        if (*v > 0)
-          continue;
-        switch (layer->activation) {
-        case SRGAN_ACTIVATION_NONE:
-          break;
-        case SRGAN_ACTIVATION_RELU:
-          *v = 0;
-          break;
-        case SRGAN_ACTIVATION_LEAKY_RELU:
-          *v *= layer->activation_low;
-          break;
-        case SRGAN_ACTIVATION_PRELU:
-          *v *= layer->slope[c];
-          break;
-        default:
-          g_assert_not_reached ();
-        }
+        *v = activate (layer, c, *v);
       }
 }
 
@@ -204,18 +399,47 @@ reference_run (SrganNetwork *network, Map *input)
     case SRGAN_OPERATION_CONV:
       maps[i] = run_conv (layer, inputs[0]);
       break;
+    case SRGAN_OPERATION_TRANSPOSED_CONV:
+      maps[i] = run_transposed_conv (layer, inputs[0]);
+      break;
+    case SRGAN_OPERATION_LINEAR:
+      maps[i] = run_linear (layer, inputs[0]);
+      break;
+    case SRGAN_OPERATION_GLOBAL_MEAN:
+      maps[i] = run_global_mean (inputs[0]);
+      break;
+    case SRGAN_OPERATION_MAX_POOL:
+      maps[i] = run_max_pool (layer, inputs[0]);
+      break;
     case SRGAN_OPERATION_ADD:
+    case SRGAN_OPERATION_MULTIPLY:
     case SRGAN_OPERATION_ACTIVATION:
-      maps[i] = run_sum (layer, inputs);
+      maps[i] = run_elementwise (layer, inputs);
+      break;
+    case SRGAN_OPERATION_CONCAT:
+      maps[i] = run_concat (layer, inputs);
+      break;
+    case SRGAN_OPERATION_SLICE:
+      maps[i] = run_part (layer, inputs[0], layer->first, 0);
+      break;
+    case SRGAN_OPERATION_CROP:
+      maps[i] = run_part (layer, inputs[0], 0, (gint) layer->crop);
       break;
     case SRGAN_OPERATION_PIXEL_SHUFFLE:
       maps[i] = run_shuffle (layer, inputs[0]);
       break;
+    case SRGAN_OPERATION_PIXEL_UNSHUFFLE:
+      maps[i] = run_unshuffle (layer, inputs[0]);
+      break;
     case SRGAN_OPERATION_RESIZE:
-      maps[i] = run_resize (layer, inputs[0]);
+      maps[i] = run_resize (inputs[0], layer->filter,
+          layer->n_inputs == 2 ? inputs[1]->width
+                               : inputs[0]->width * (gint) layer->factor,
+          layer->n_inputs == 2 ? inputs[1]->height
+                               : inputs[0]->height * (gint) layer->factor);
       break;
     default:
-      g_assert_not_reached ();
+      g_assert_not_reached (); /* batch-norm is folded */
     }
     run_activation (layer, maps[i]);
   }

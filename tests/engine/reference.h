@@ -23,7 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Map, map_free)
 
 gdouble *map_at (Map *map, guint channel, gint x, gint y);
 
-/* Runs @network on @input: conv, add, activation, pixel-shuffle and resize. */
+/* Runs @network, of any operations, on @input. */
 Map *reference_run (SrganNetwork *network, Map *input);
 
 /* Keys' cubic (a = -0.5), written anew. */

@@ -17,9 +17,14 @@ G_BEGIN_DECLS
 #define SRGAN_MAX_SIZE 32767
 
 typedef enum {
-  SRGAN_LAYOUT_GRAY, /* component 0: Y */
-  SRGAN_LAYOUT_YUV,  /* components 0 .. 2: Y, Cb, Cr */
-  SRGAN_LAYOUT_RGB,  /* components 0 .. 2: R, G, B */
+  SRGAN_LAYOUT_GRAY,   /* component 0: Y */
+  SRGAN_LAYOUT_YUV,    /* components 0 .. 2: Y, Cb, Cr */
+  SRGAN_LAYOUT_RGB,    /* components 0 .. 2: R, G, B */
+  SRGAN_LAYOUT_TENSOR, /* what the network itself takes and gives, one planar
+                          component a channel, float: no conversion, nothing
+                          clipped, nothing padded or cut off (see
+                          srgan_plan_get_output_size()). The other fields of the
+                          layout are not looked at */
 } SrganLayoutKind;
 
 typedef enum {
@@ -155,6 +160,20 @@ void srgan_plan_free (SrganPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganPlan, srgan_plan_free)
 
 /**
+ * srgan_plan_get_output_size:
+ *
+ * The size of srgan_plan_run()'s output: scale times the input's, whatever the
+ * network. Where the network itself would give less, because convolutions
+ * without padding or crops take the edges away, the frame is enlarged by
+ * repeating its edge pixels, and so it is, on the right and below, up to a size
+ * that the network can take, if it reduces its maps by whole factors; what is
+ * more than scale times the frame is cut off. For %SRGAN_LAYOUT_TENSOR it is
+ * what the network gives.
+ */
+SRGAN_API
+void srgan_plan_get_output_size (SrganPlan *plan, guint *width, guint *height);
+
+/**
  * srgan_plan_run:
  * @input: width x height, in the plan's layout
  * @output: scale times as large, in the same layout; must not overlap @input;
@@ -190,6 +209,25 @@ void srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report);
 SRGAN_API
 gboolean srgan_plan_get_layer_report (
     SrganPlan *plan, guint index, SrganLayerReport *report);
+
+/**
+ * srgan_network_run_tensor:
+ * @input: [channel][y][x], of 1 (luma) or 3 channels, in the network's values
+ * @n_threads: 0: the CPUs that this process may use
+ * @out_width: (out): of the output
+ * @out_height: (out): likewise
+ *
+ * Runs the network alone, in fp32, for tests and converters: a plan for
+ * %SRGAN_LAYOUT_TENSOR, used once.
+ *
+ * Returns: (transfer full): the output, [channel][y][x], free with g_free();
+ *   %NULL with @error set as by srgan_plan_new(), for a size, too, that the
+ *   network does not take
+ */
+SRGAN_API
+gfloat *srgan_network_run_tensor (SrganNetwork *network, const gfloat *input,
+    guint width, guint height, guint n_threads, guint *out_width,
+    guint *out_height, GError **error);
 
 /* CPUs that this process may use: its affinity mask and cgroup quota,
  * at least 1. */
