@@ -142,26 +142,6 @@ list_names (
   return g_string_free (text, FALSE);
 }
 
-/* A name for the network: the file's. */
-static gchar *
-make_name (const gchar *file_name)
-{
-  g_autofree gchar *base =
-      file_name != NULL ? g_path_get_basename (file_name) : g_strdup ("model");
-  gchar *dot = strrchr (base, '.');
-  gchar *name;
-
-  if (dot != NULL && dot != base)
-    *dot = '\0';
-  name = g_utf8_make_valid (base, -1);
-  if (strlen (name) > 100)
-    *g_utf8_find_prev_char (name, name + 101) = '\0';
-  for (gchar *letter = name; *letter != '\0'; letter++)
-    if (g_ascii_iscntrl (*letter))
-      *letter = '-';
-  return name;
-}
-
 static SrganNetwork *
 build (
     SrganBuild *build_, const SrganArchitecture *architecture, GError **error)
@@ -169,63 +149,32 @@ build (
   static const gchar *const always_ignored[] = {"*num_batches_tracked",
       "*.total_ops", "*.total_params", "total_ops", "total_params"};
   g_autofree gchar *names = NULL;
-  SrganNetwork *network = NULL;
+  SrganNetwork *network;
+  guint n = 0;
   gint last;
-  guint n;
 
-  build_->names = g_string_chunk_new (4096);
-  build_->ignored = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < G_N_ELEMENTS (always_ignored); i++)
     srgan_build_ignore (build_, always_ignored[i]);
   last = architecture->build (build_);
-  if (build_->error == NULL)
-    srgan_end_add_output (
-        build_->network, &build_->output, &last, &build_->error);
-  if (build_->error == NULL) {
-    names = list_names (build_->set, build_->prefix, build_->ignored, &n);
-    if (n > 0)
-      srgan_build_fail (build_,
-          "%u of its tensors were not understood: %s. If it is a variant of "
-          "this architecture, export it to ONNX and convert that",
-          n, names);
+  names = list_names (build_->set, build_->prefix, build_->ignored, &n);
+  if (n > 0)
+    srgan_build_fail (build_,
+        "%u of its tensors were not understood: %s. If it is a variant of this "
+        "architecture, export it to ONNX and convert that",
+        n, names);
+  network = srgan_build_finish (build_, last, error);
+  if (network == NULL) {
+    g_prefix_error (error, "%s: ", architecture->name);
+    return NULL;
   }
-  if (build_->error == NULL && build_->n_norms > 0)
-    srgan_report_remark (build_->report,
-        "%u batch norms folded into the convolutions before them",
-        build_->n_norms);
-  if (build_->error == NULL && *build_->prefix != '\0' &&
+  if (*build_->prefix != '\0' &&
       !has_prefix (build_->set, build_->prefix, TRUE)) {
     g_autofree gchar *quoted = srgan_convert_quote (build_->prefix, -1);
 
     srgan_report_remark (build_->report,
         "of the file's tensors, those of '%s' were taken", quoted);
   }
-  if (build_->error == NULL &&
-      srgan_reader_finish (build_->network, build_->report, &build_->error))
-    network = g_steal_pointer (&build_->network);
-  g_clear_pointer (&build_->network, srgan_network_unref);
-  g_ptr_array_unref (build_->ignored);
-  g_string_chunk_free (build_->names);
-  if (build_->error != NULL) {
-    /* what is wrong to say to the library is, in a file, a broken file */
-    if (g_error_matches (build_->error, SRGAN_ERROR, SRGAN_ERROR_INVALID))
-      build_->error->code = SRGAN_ERROR_CORRUPT;
-    g_propagate_prefixed_error (
-        error, build_->error, "%s: ", architecture->name);
-  }
   return network;
-}
-
-static gboolean
-matches (SrganBuild *attempt, const SrganArchitecture *architecture)
-{
-  gboolean matched;
-
-  attempt->names = g_string_chunk_new (1024);
-  matched = architecture->match (attempt);
-  g_string_chunk_free (attempt->names);
-  attempt->names = NULL;
-  return matched;
 }
 
 /* What tells a transformer from all that is convolutions. */
@@ -251,14 +200,8 @@ srgan_architecture_build (SrganTensorSet *set, const gchar *file_name,
     GError **error)
 {
   g_autoptr (GPtrArray) prefixes = NULL;
-  g_autofree gchar *names = NULL, *name = make_name (file_name);
-  SrganBuild common = {
-      .set = set,
-      .file_name = file_name,
-      .name = name,
-      .options = options,
-      .report = report,
-  };
+  g_autoptr (SrganBuild) attempt = NULL;
+  g_autofree gchar *names = NULL;
   const SrganArchitecture *wanted = NULL;
   guint n;
 
@@ -286,18 +229,17 @@ srgan_architecture_build (SrganTensorSet *set, const gchar *file_name,
     return NULL;
   }
   prefixes = list_prefixes (set);
+  attempt = srgan_build_new (set, file_name, options, report);
   for (guint i = 0; i < prefixes->len; i++)
     for (guint j = 0; j < G_N_ELEMENTS (architectures); j++) {
-      SrganBuild attempt = common;
-
-      attempt.prefix = g_ptr_array_index (prefixes, i);
+      attempt->prefix = g_ptr_array_index (prefixes, i);
       if ((wanted == NULL || wanted == &architectures[j]) &&
-          matches (&attempt, &architectures[j]))
-        return build (&attempt, &architectures[j], error);
+          architectures[j].match (attempt))
+        return build (attempt, &architectures[j], error);
     }
   if (wanted != NULL) {
-    common.prefix = "";
-    return build (&common, wanted, error);
+    attempt->prefix = "";
+    return build (attempt, wanted, error);
   }
   names = list_names (set, "", NULL, &n);
   srgan_convert_unsupported (error,

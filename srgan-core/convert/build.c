@@ -8,6 +8,76 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A name for the network: the file's. */
+static gchar *
+make_name (const gchar *file_name)
+{
+  g_autofree gchar *base =
+      file_name != NULL ? g_path_get_basename (file_name) : g_strdup ("model");
+  gchar *dot = strrchr (base, '.');
+  gchar *name;
+
+  if (dot != NULL && dot != base)
+    *dot = '\0';
+  name = g_utf8_make_valid (base, -1);
+  if (strlen (name) > 100)
+    *g_utf8_find_prev_char (name, name + 101) = '\0';
+  for (gchar *letter = name; *letter != '\0'; letter++)
+    if (g_ascii_iscntrl (*letter))
+      *letter = '-';
+  return name;
+}
+
+SrganBuild *
+srgan_build_new (SrganTensorSet *set, const gchar *file_name,
+    const SrganConvertOptions *options, SrganConvertReport *report)
+{
+  SrganBuild *build = g_new0 (SrganBuild, 1);
+
+  build->set = set;
+  build->prefix = "";
+  build->file_name = file_name;
+  build->name = make_name (file_name);
+  build->options = options;
+  build->report = report;
+  build->names = g_string_chunk_new (4096);
+  build->ignored = g_ptr_array_new_with_free_func (g_free);
+  return build;
+}
+
+void
+srgan_build_free (SrganBuild *build)
+{
+  if (build->network != NULL)
+    srgan_network_unref (build->network);
+  g_clear_error (&build->error);
+  g_ptr_array_unref (build->ignored);
+  g_string_chunk_free (build->names);
+  g_free (build->name);
+  g_free (build);
+}
+
+SrganNetwork *
+srgan_build_finish (SrganBuild *build, gint last, GError **error)
+{
+  if (build->error == NULL)
+    srgan_end_add_output (build->network, &build->output, &last, &build->error);
+  if (build->error == NULL)
+    srgan_reader_finish (build->network, build->report, &build->error);
+  if (build->error != NULL) {
+    /* what is wrong to say to the library is, in a file, a broken file */
+    if (g_error_matches (build->error, SRGAN_ERROR, SRGAN_ERROR_INVALID))
+      build->error->code = SRGAN_ERROR_CORRUPT;
+    g_propagate_error (error, g_steal_pointer (&build->error));
+    return NULL;
+  }
+  if (build->n_norms > 0)
+    srgan_report_remark (build->report,
+        "%u batch norms folded into the convolutions before them",
+        build->n_norms);
+  return g_steal_pointer (&build->network);
+}
+
 const gchar *
 srgan_build_name (SrganBuild *build, const gchar *format, ...)
 {
@@ -395,7 +465,9 @@ add_conv (SrganBuild *build, SrganLayer *layer, const SrganBuildHow *how)
   layer->activation = how->activation;
   layer->activation_low = how->low;
   layer->activation_high = how->high;
-  if (how->activation == SRGAN_ACTIVATION_PRELU)
+  if (how->slopes != NULL)
+    layer->slope = how->slopes;
+  else if (how->activation == SRGAN_ACTIVATION_PRELU)
     layer->slope = slopes = get_slopes (build, how->slope, layer->out_channels);
   return srgan_build_layer (build, layer);
 }

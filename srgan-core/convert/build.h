@@ -17,7 +17,7 @@ typedef struct {
   SrganTensorSet *set;
   const gchar *prefix;    /* of the names that the architecture gives */
   const gchar *file_name; /* or %NULL */
-  const gchar *name;      /* of the network to be */
+  gchar *name;            /* of the network to be */
   const SrganConvertOptions *options;
   SrganConvertReport *report;
 
@@ -37,20 +37,32 @@ typedef struct {
  */
 typedef struct {
   SrganActivation activation;
-  gfloat low;         /* leaky-relu's slope, clip's bound */
-  gfloat high;        /* clip's bound */
-  const gchar *slope; /* prelu: the tensor of the slopes, of one or of all
-                         channels; of fewer, each serves those that one channel
-                         becomes in a pixel shuffle */
-  const gchar *norm;  /* a batch norm to fold in: NAME.weight, .bias,
-                         .running_mean and .running_var */
-  gdouble epsilon;    /* of the norm; 0: 1e-5 */
-  gdouble gain;       /* what comes out, times this, before the activation;
-                         0: 1 */
-  guint stride;       /* 0: 1 */
-  guint groups;       /* 0: 1 */
+  gfloat low;           /* leaky-relu's slope, clip's bound */
+  gfloat high;          /* clip's bound */
+  const gchar *slope;   /* prelu: the tensor of the slopes, of one or of all
+                           channels; of fewer, each serves those that one channel
+                           becomes in a pixel shuffle */
+  const gfloat *slopes; /* prelu, spline: the slopes themselves, as SrganLayer
+                           has them, instead of @slope */
+  const gchar *norm;    /* a batch norm to fold in: NAME.weight, .bias,
+                           .running_mean and .running_var */
+  gdouble epsilon;      /* of the norm; 0: 1e-5 */
+  gdouble gain;         /* what comes out, times this, before the activation;
+                           0: 1 */
+  guint stride;         /* 0: 1 */
+  guint groups;         /* 0: 1 */
   SrganPadding padding;
 } SrganBuildHow;
+
+/* @set: (nullable): the tensors; @file_name (nullable) gives the network its
+ * name, and perhaps its scale. */
+SrganBuild *srgan_build_new (SrganTensorSet *set, const gchar *file_name,
+    const SrganConvertOptions *options, SrganConvertReport *report);
+void srgan_build_free (SrganBuild *build);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganBuild, srgan_build_free)
+/* The finished network, whose last layer for the model is @last; or %NULL with
+ * the build's error moved to @error. */
+SrganNetwork *srgan_build_finish (SrganBuild *build, gint last, GError **error);
 
 /* A name made as by printf, which lives as long as the build. */
 const gchar *srgan_build_name (SrganBuild *build, const gchar *format, ...)

@@ -11,6 +11,8 @@
 /* Those that are told by a few bytes come first; what any text could be, last.
  */
 static const SrganReader readers[] = {
+    {"rsr", ".rsr of the original (SRGAN-Rust, rusty_sr), any layout",
+        srgan_detect_rsr, srgan_read_rsr},
     {"pytorch", "PyTorch .pth .pt .ckpt: zip archive", srgan_detect_pytorch_zip,
         srgan_read_pytorch_zip},
     {"pytorch-legacy", "PyTorch .pth .pt: legacy pickle",

@@ -69,6 +69,11 @@ gchar *srgan_convert_quote (const gchar *text, gssize length);
 
 /* --- The readers, in order of the table --------------------------------- */
 
+gboolean srgan_detect_rsr (SrganSource *source);
+SrganNetwork *srgan_read_rsr (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 gboolean srgan_detect_pytorch_zip (SrganSource *source);
 SrganNetwork *srgan_read_pytorch_zip (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
