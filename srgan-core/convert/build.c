@@ -347,7 +347,9 @@ gint
 srgan_build_layer (SrganBuild *build, const SrganLayer *layer)
 {
   SrganLayer named = *layer;
-  g_autofree gchar *name = g_strdup (layer->name);
+  /* which stands for the network's own */
+  g_autofree gchar *name =
+      g_strdup (g_str_equal (layer->name, "input") ? "input_" : layer->name);
   gint index;
 
   if (build->error != NULL)
