@@ -841,8 +841,8 @@ srgan_build_srresnet (SrganBuild *build)
     const gchar *name = number (build, spelling.up, stage, 0, 0);
 
     how = (SrganBuildHow){0};
-    set_norm (build, &how, number_plus (build, spelling.up_norm, stage),
-        spelling.epsilon);
+    /* PyTorch-GAN's other epsilon does not reach these */
+    set_norm (build, &how, number_plus (build, spelling.up_norm, stage), 1e-5);
     set_activation (build, &how, number_plus (build, spelling.up_slope, stage));
     map = srgan_build_conv (build, map, name, &how);
     map = srgan_build_shuffle (build, map,
