@@ -7,6 +7,7 @@
  * be a string:
  *
  *   { "version": 1, "name": "fast-clean-x2", "scale": 2, "colour": "y",
+ *     "precision": "int8",
  *     "notes": { "licence": "MIT", ... },
  *     "layers": [
  *       { "name": "conv0", "operation": "conv", "inputs": [ "input" ],
@@ -16,7 +17,11 @@
  * A layer names the attributes of its operation, see network/operations.c;
  * those that have their standard value may be left out. Its tensors are
  * NAME.weight, NAME.bias and NAME.slope, laid out as #SrganLayer says, written
- * as F32 and read as F32, F16 or BF16.
+ * as F32 and read as F32, F16 or BF16. A network that can be run in integers
+ * says so ("precision": "int8", else "fp32", which may be left out) and has,
+ * for those layers that are, NAME.output_step, NAME.weight_step and
+ * NAME.int8_bias besides and NAME.weight_code as I8. Where these codes and
+ * steps give the weights exactly, NAME.weight is left out.
  *
  * Nothing in a file is believed: every number is checked before it is used, and
  * what reading may take in memory is bounded by the file's own size.
@@ -224,6 +229,12 @@ get_f16 (const guint8 *item)
   return float_from_bits (sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+static gfloat
+get_i8 (const guint8 *item)
+{
+  return (gint8) *item;
+}
+
 static const struct {
   const gchar *name;
   guint item_size;
@@ -232,6 +243,7 @@ static const struct {
     {"F32", 4, get_f32},
     {"F16", 2, get_f16},
     {"BF16", 2, get_bf16},
+    {"I8", 1, get_i8},
 };
 
 static gboolean
@@ -259,7 +271,7 @@ read_tensor (Tensor *tensor, JsonNode *node, guint64 data_size, GError **error)
     g_autofree gchar *quoted = quote (dtype);
 
     return refuse (error, SRGAN_ERROR_UNSUPPORTED,
-        "dtype: '%s' is not one of F32, F16 and BF16", quoted);
+        "dtype: '%s' is not one of F32, F16, BF16 and I8", quoted);
   }
 
   array = read_array (json_object_get_member (object, "shape"), error, "shape");
@@ -388,8 +400,20 @@ take_tensor (const SrganLayer *layer, SrganTensor which, GHashTable *tensors,
   srgan_layer_get_tensor_shape (layer, which, &shape);
   if (shape.n_dimensions == 0)
     return TRUE; /* if there is one, nobody uses it: told at the end */
-  if (tensor == NULL)
-    return !shape.required || corrupt (error, "tensor '%s': is missing", name);
+  if (tensor == NULL) {
+    g_autofree gchar *code = g_strconcat (layer->name, ".",
+        srgan_tensor_to_string (SRGAN_TENSOR_WEIGHT_CODE), NULL);
+
+    return !shape.required ||
+           (which == SRGAN_TENSOR_WEIGHT &&
+               g_hash_table_contains (tensors, code)) ||
+           corrupt (error, "tensor '%s': is missing", name);
+  }
+  if ((tensor->get == get_i8) != (which == SRGAN_TENSOR_WEIGHT_CODE))
+    return corrupt (error,
+        "tensor '%s': dtype: I8 is for weight_code alone, "
+        "and weight_code is I8",
+        name);
 
   same = tensor->n_dimensions == shape.n_dimensions;
   for (guint i = 0; i < shape.n_dimensions && same; i++)
@@ -578,6 +602,33 @@ describe_layer (SrganNetwork *network, SrganLayer *layer, JsonNode *node,
          srgan_network_infer_layer (network, layer, error);
 }
 
+/* Weights that the file holds as codes alone. */
+static gboolean
+make_weights (SrganNetwork *network, const SrganLayer *layer, gfloat **weight,
+    GError **error)
+{
+  const SrganLayer *input =
+      layer->inputs[0] == SRGAN_INPUT_NETWORK
+          ? NULL
+          : srgan_network_get_layer (network, (guint) layer->inputs[0]);
+  SrganTensorShape shape;
+
+  if (layer->weight_step == NULL)
+    return corrupt (error, "layer '%s': weight_step: is missing", layer->name);
+  if (input == NULL || input->output_step == NULL)
+    return corrupt (error,
+        "layer '%s': weight_code: the map that it reads has no output_step",
+        layer->name);
+  srgan_layer_get_tensor_shape (layer, SRGAN_TENSOR_WEIGHT, &shape);
+  *weight =
+      srgan_aligned_alloc (srgan_tensor_shape_get_n (&shape), sizeof **weight);
+  if (*weight == NULL)
+    return refuse (error, SRGAN_ERROR_TOO_LARGE,
+        "layer '%s': no memory for its weights", layer->name);
+  srgan_layer_compute_weight (layer, input->output_step, *weight);
+  return TRUE;
+}
+
 static gboolean
 read_layer (SrganNetwork *network, JsonNode *node, guint number,
     GHashTable *tensors, const guint8 *data, GError **error)
@@ -603,10 +654,37 @@ read_layer (SrganNetwork *network, JsonNode *node, guint number,
     done = take_tensor (&layer, i, tensors, data, &numbers[i], error);
     *srgan_layer_get_tensor (&layer, i) = numbers[i];
   }
+  if (done && layer.weight == NULL && layer.weight_code != NULL) {
+    done = make_weights (network, &layer, &numbers[SRGAN_TENSOR_WEIGHT], error);
+    layer.weight = numbers[SRGAN_TENSOR_WEIGHT];
+  }
   done = done && srgan_network_add_layer (network, &layer, error) >= 0;
   for (guint i = 0; i < SRGAN_N_TENSORS; i++)
     srgan_aligned_free (numbers[i]);
   return done;
+}
+
+/* What the file says of itself must be so. */
+static gboolean
+check_precision (SrganNetwork *network, JsonNode *node, GError **error)
+{
+  const gchar *actual =
+      srgan_precision_to_string (srgan_network_get_precision (network));
+  const gchar *nick = srgan_precision_to_string (SRGAN_PRECISION_FP32);
+
+  if (node != NULL)
+    nick = read_string (node, error, "precision");
+  if (nick == NULL)
+    return FALSE;
+  if (strcmp (nick, actual) != 0) {
+    g_autofree gchar *quoted = quote (nick);
+
+    return corrupt (error,
+        "precision: '%s' is what the file says, '%s' what its layers are made "
+        "for",
+        quoted, actual);
+  }
+  return TRUE;
 }
 
 static gboolean
@@ -643,8 +721,8 @@ static SrganNetwork *
 read_description (JsonObject *description, GHashTable *tensors,
     const guint8 *data, GError **error)
 {
-  static const gchar *const known[] = {
-      "version", "name", "scale", "colour", "notes", "layers", NULL};
+  static const gchar *const known[] = {"version", "name", "scale", "colour",
+      "precision", "notes", "layers", NULL};
   g_autoptr (SrganNetwork) network = NULL;
   const gchar *name, *nick;
   guint64 version, scale;
@@ -695,7 +773,9 @@ read_description (JsonObject *description, GHashTable *tensors,
     if (!read_layer (network, json_array_get_element (layers, i), i, tensors,
             data, error))
       return NULL;
-  if (!srgan_network_finish (network, error))
+  if (!srgan_network_finish (network, error) ||
+      !check_precision (
+          network, json_object_get_member (description, "precision"), error))
     return NULL;
   return g_steal_pointer (&network);
 }
@@ -938,6 +1018,9 @@ write_description (SrganNetwork *network)
   add_uint (builder, "scale", srgan_network_get_scale (network));
   add_string (builder, "colour",
       srgan_colour_to_string (srgan_network_get_colour (network)));
+  if (srgan_network_get_precision (network) != SRGAN_PRECISION_FP32)
+    add_string (builder, "precision",
+        srgan_precision_to_string (srgan_network_get_precision (network)));
   json_builder_set_member_name (builder, "notes");
   json_builder_begin_object (builder);
   for (guint i = 0; notes[i] != NULL; i++)
@@ -952,10 +1035,68 @@ write_description (SrganNetwork *network)
   return generate (builder, TRUE);
 }
 
+/* A tensor that a file is to hold. */
+typedef struct {
+  const SrganLayer *layer;
+  SrganTensor tensor;
+  const gfloat *numbers;
+  guint64 n;
+  guint item_size;
+} Item;
+
+/* Whether codes and steps say what the weights say. */
+static gboolean
+is_coded (SrganNetwork *network, const SrganLayer *layer)
+{
+  g_autofree gfloat *weight = NULL;
+  const SrganLayer *input;
+  SrganTensorShape shape;
+  guint64 n;
+
+  if (layer->weight_code == NULL)
+    return FALSE;
+  input = srgan_network_get_layer (network, (guint) layer->inputs[0]);
+  srgan_layer_get_tensor_shape (layer, SRGAN_TENSOR_WEIGHT, &shape);
+  n = srgan_tensor_shape_get_n (&shape);
+  weight = g_new (gfloat, n);
+  srgan_layer_compute_weight (layer, input->output_step, weight);
+  return memcmp (weight, layer->weight, n * sizeof *weight) == 0;
+}
+
+/* In the order of the file: those of single bytes last, so that all others are
+ * aligned. */
+static GArray *
+list_items (SrganNetwork *network)
+{
+  static const guint item_sizes[] = {sizeof (gfloat), 1};
+  GArray *items = g_array_new (FALSE, FALSE, sizeof (Item));
+
+  for (guint pass = 0; pass < G_N_ELEMENTS (item_sizes); pass++)
+    for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
+      const SrganLayer *layer = srgan_network_get_layer (network, i);
+
+      for (guint j = 0; j < SRGAN_N_TENSORS; j++) {
+        Item item = {.layer = layer,
+            .tensor = j,
+            .numbers = *srgan_layer_get_tensor ((SrganLayer *) layer, j),
+            .item_size = j == SRGAN_TENSOR_WEIGHT_CODE ? 1 : sizeof (gfloat)};
+        SrganTensorShape shape;
+
+        if (item.numbers == NULL || item.item_size != item_sizes[pass] ||
+            (j == SRGAN_TENSOR_WEIGHT && is_coded (network, layer)))
+          continue;
+        srgan_layer_get_tensor_shape (layer, j, &shape);
+        item.n = srgan_tensor_shape_get_n (&shape);
+        g_array_append_val (items, item);
+      }
+    }
+  return items;
+}
+
 /* The header as it is written, the length in front included; adds up in
  * @data_size what follows it. */
 static GByteArray *
-write_header (SrganNetwork *network, guint64 *data_size)
+write_header (SrganNetwork *network, GArray *items, guint64 *data_size)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autofree gchar *description = write_description (network);
@@ -969,33 +1110,28 @@ write_header (SrganNetwork *network, guint64 *data_size)
   json_builder_begin_object (builder);
   add_string (builder, DESCRIPTION, description);
   json_builder_end_object (builder);
-  for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
-    const SrganLayer *layer = srgan_network_get_layer (network, i);
+  for (guint i = 0; i < items->len; i++) {
+    const Item *item = &g_array_index (items, Item, i);
+    g_autofree gchar *name = g_strconcat (
+        item->layer->name, ".", srgan_tensor_to_string (item->tensor), NULL);
+    SrganTensorShape shape;
 
-    for (guint j = 0; j < SRGAN_N_TENSORS; j++) {
-      g_autofree gchar *name =
-          g_strconcat (layer->name, ".", srgan_tensor_to_string (j), NULL);
-      SrganTensorShape shape;
-
-      if (*srgan_layer_get_tensor ((SrganLayer *) layer, j) == NULL)
-        continue;
-      srgan_layer_get_tensor_shape (layer, j, &shape);
-      json_builder_set_member_name (builder, name);
-      json_builder_begin_object (builder);
-      add_string (builder, "dtype", "F32");
-      json_builder_set_member_name (builder, "shape");
-      json_builder_begin_array (builder);
-      for (guint k = 0; k < shape.n_dimensions; k++)
-        json_builder_add_int_value (builder, shape.dimensions[k]);
-      json_builder_end_array (builder);
-      json_builder_set_member_name (builder, "data_offsets");
-      json_builder_begin_array (builder);
-      json_builder_add_int_value (builder, (gint64) *data_size);
-      *data_size += srgan_tensor_shape_get_n (&shape) * sizeof (gfloat);
-      json_builder_add_int_value (builder, (gint64) *data_size);
-      json_builder_end_array (builder);
-      json_builder_end_object (builder);
-    }
+    srgan_layer_get_tensor_shape (item->layer, item->tensor, &shape);
+    json_builder_set_member_name (builder, name);
+    json_builder_begin_object (builder);
+    add_string (builder, "dtype", item->item_size == 1 ? "I8" : "F32");
+    json_builder_set_member_name (builder, "shape");
+    json_builder_begin_array (builder);
+    for (guint k = 0; k < shape.n_dimensions; k++)
+      json_builder_add_int_value (builder, shape.dimensions[k]);
+    json_builder_end_array (builder);
+    json_builder_set_member_name (builder, "data_offsets");
+    json_builder_begin_array (builder);
+    json_builder_add_int_value (builder, (gint64) *data_size);
+    *data_size += item->n * item->item_size;
+    json_builder_add_int_value (builder, (gint64) *data_size);
+    json_builder_end_array (builder);
+    json_builder_end_object (builder);
   }
   json_builder_end_object (builder);
   text = generate (builder, FALSE);
@@ -1015,6 +1151,7 @@ gboolean
 srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
 {
   g_autofree gchar *shown = g_filename_display_name (path);
+  g_autoptr (GArray) items = NULL;
   g_autoptr (GByteArray) file = NULL;
   g_autoptr (GError) reason = NULL;
   guint64 data_size, position;
@@ -1032,7 +1169,8 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
     target = realpath (path, NULL);
   }
 
-  file = write_header (network, &data_size);
+  items = list_items (network);
+  file = write_header (network, items, &data_size);
   position = file->len;
   if (file->len - sizeof (guint64) > MAX_HEADER_BYTES ||
       position + data_size > MIN (MAX_FILE_BYTES, G_MAXINT)) {
@@ -1041,26 +1179,20 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
         "%s: the network is larger than a model file may be", shown);
   }
   g_byte_array_set_size (file, (guint) (position + data_size));
-  for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
-    const SrganLayer *layer = srgan_network_get_layer (network, i);
+  for (guint i = 0; i < items->len; i++) {
+    const Item *item = &g_array_index (items, Item, i);
 
-    for (guint j = 0; j < SRGAN_N_TENSORS; j++) {
-      const gfloat *numbers = *srgan_layer_get_tensor ((SrganLayer *) layer, j);
-      SrganTensorShape shape;
-      guint64 n;
+    for (guint64 k = 0; k < item->n; k++) {
+      guint32 bits;
 
-      if (numbers == NULL)
+      if (item->item_size == 1) {
+        file->data[position++] = (guint8) (gint8) item->numbers[k];
         continue;
-      srgan_layer_get_tensor_shape (layer, j, &shape);
-      n = srgan_tensor_shape_get_n (&shape);
-      for (guint64 k = 0; k < n; k++) {
-        guint32 bits;
-
-        memcpy (&bits, &numbers[k], sizeof bits);
-        bits = GUINT32_TO_LE (bits);
-        memcpy (file->data + position, &bits, sizeof bits);
-        position += sizeof bits;
       }
+      memcpy (&bits, &item->numbers[k], sizeof bits);
+      bits = GUINT32_TO_LE (bits);
+      memcpy (file->data + position, &bits, sizeof bits);
+      position += sizeof bits;
     }
   }
 

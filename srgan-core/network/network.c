@@ -23,6 +23,7 @@ struct _SrganNetwork {
   GHashTable *positions; /* name -> index + 1 */
   GHashTable *notes;
 
+  SrganPrecision precision;
   guint64 n_parameters;
   gdouble multiply_adds;
   guint reach;
@@ -109,6 +110,26 @@ srgan_network_infer_layer (
   return TRUE;
 }
 
+/* What tensors for int8 may hold; a sound step times 255 is a sound float. */
+static const gchar *
+judge_number (SrganTensor tensor, gfloat number)
+{
+  switch (tensor) {
+  case SRGAN_TENSOR_OUTPUT_STEP:
+  case SRGAN_TENSOR_WEIGHT_STEP:
+    if (!(number >= 1e-30f && number <= 1e30f))
+      return "is no step: 1e-30 to 1e30 is";
+    break;
+  case SRGAN_TENSOR_WEIGHT_CODE:
+    if (number != rintf (number) || !(fabsf (number) <= 127.f))
+      return "is no code: a whole number from -127 to 127 is";
+    break;
+  default:
+    break;
+  }
+  return NULL;
+}
+
 static gboolean
 check_numbers (SrganLayer *layer, SrganTensor tensor, GError **error)
 {
@@ -118,15 +139,41 @@ check_numbers (SrganLayer *layer, SrganTensor tensor, GError **error)
 
   srgan_layer_get_tensor_shape (layer, tensor, &shape);
   n = numbers != NULL ? srgan_tensor_shape_get_n (&shape) : 0;
-  for (guint64 i = 0; i < n; i++)
-    if (!isfinite (numbers[i])) {
+  for (guint64 i = 0; i < n; i++) {
+    const gchar *wrong = isnan (numbers[i]) ? "is not a number"
+                         : !isfinite (numbers[i])
+                             ? "is infinite"
+                             : judge_number (tensor, numbers[i]);
+
+    if (wrong != NULL) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-          "layer '%s': %s: number %" G_GUINT64_FORMAT " is %s", layer->name,
-          srgan_tensor_to_string (tensor), i,
-          isnan (numbers[i]) ? "not a number" : "infinite");
+          "layer '%s': %s: number %" G_GUINT64_FORMAT " %s", layer->name,
+          srgan_tensor_to_string (tensor), i, wrong);
       return FALSE;
     }
+  }
   return TRUE;
+}
+
+/* Whether what the layer has for int8 makes sense together. */
+static gboolean
+check_quantisation (
+    SrganNetwork *network, const SrganLayer *layer, GError **error)
+{
+  const gchar *wrong = NULL;
+
+  if (layer->output_step == NULL && layer->output_zero != 0)
+    wrong = "output_zero: is given without output_step";
+  else if (layer->weight_code != NULL && layer->weight_step == NULL)
+    wrong = "weight_code: is given without weight_step";
+  else if (layer->weight_step != NULL &&
+           get_input (network, layer->inputs[0])->output_step == NULL)
+    wrong = "weight_step: the map that it reads has no output_step";
+  if (wrong == NULL)
+    return TRUE;
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID, "layer '%s': %s",
+      layer->name, wrong);
+  return FALSE;
 }
 
 /* Puts a checked copy in memory of our own in the tensor's place. */
@@ -180,7 +227,8 @@ srgan_network_add_layer (
   copy = g_new (SrganLayer, 1);
   *copy = described;
   copy->name = g_strdup (described.name);
-  copy->weight = copy->bias = copy->slope = NULL;
+  for (guint i = 0; i < SRGAN_N_TENSORS; i++)
+    *srgan_layer_get_tensor (copy, i) = NULL;
   for (guint i = 0; i < SRGAN_N_TENSORS; i++) {
     const gfloat **place = srgan_layer_get_tensor (copy, i);
 
@@ -189,6 +237,10 @@ srgan_network_add_layer (
       free_layer (copy);
       return -1;
     }
+  }
+  if (!check_quantisation (network, copy, error)) {
+    free_layer (copy);
+    return -1;
   }
   g_ptr_array_add (network->layers, copy);
   g_hash_table_insert (
@@ -384,6 +436,20 @@ srgan_network_new (const gchar *name, SrganColour colour, guint scale)
 }
 
 SrganNetwork *
+srgan_network_new_like (SrganNetwork *network)
+{
+  SrganNetwork *copy =
+      srgan_network_new (network->name, network->colour, network->scale);
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init (&iter, network->notes);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    srgan_network_set_note (copy, key, value);
+  return copy;
+}
+
+SrganNetwork *
 srgan_network_ref (SrganNetwork *network)
 {
   atomic_fetch_add_explicit (&network->n_references, 1, memory_order_relaxed);
@@ -528,12 +594,51 @@ measure (SrganNetwork *network, GError **error)
     }
     network->multiply_adds += srgan_layer_get_multiply_adds (layer);
     for (guint j = 0; j < SRGAN_N_TENSORS; j++)
-      if (*srgan_layer_get_tensor ((SrganLayer *) layer, j) != NULL) {
+      if (srgan_tensor_is_parameter (j) &&
+          *srgan_layer_get_tensor ((SrganLayer *) layer, j) != NULL) {
         SrganTensorShape shape;
 
         srgan_layer_get_tensor_shape (layer, j, &shape);
         network->n_parameters += srgan_tensor_shape_get_n (&shape);
       }
+  }
+  return TRUE;
+}
+
+/* What only the whole shows: who reads a map with steps, and that no layer
+ * will be folded into another whose codes then would be wrong. */
+static gboolean
+check_steps (SrganNetwork *network, GError **error)
+{
+  for (guint i = 0; i < network->layers->len; i++)
+    if (get_layer (network, i)->output_step != NULL)
+      network->precision = SRGAN_PRECISION_INT8;
+  if (network->precision != SRGAN_PRECISION_INT8)
+    return TRUE;
+  for (guint i = 0; i < network->layers->len; i++) {
+    const SrganLayer *layer = get_layer (network, i);
+
+    if (layer->operation == SRGAN_OPERATION_BATCH_NORM) {
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+          "layer '%s': operation: a batch-norm cannot be in a network that has "
+          "been quantised; it has to be folded before",
+          layer->name);
+      return FALSE;
+    }
+    for (guint j = 0;
+         layer->operation != SRGAN_OPERATION_CONV && j < layer->n_inputs; j++) {
+      const SrganLayer *input = get_input (network, layer->inputs[j]);
+
+      for (guint c = 1; input->output_step != NULL && c < input->out_channels;
+           c++)
+        if (input->output_step[c] != input->output_step[0]) {
+          g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+              "layer '%s': output_step: is not the same for all channels, "
+              "though layer '%s', no convolution, reads it",
+              input->name, layer->name);
+          return FALSE;
+        }
+    }
   }
   return TRUE;
 }
@@ -545,7 +650,8 @@ srgan_network_finish (SrganNetwork *network, GError **error)
 
   g_return_val_if_fail (!network->finished, FALSE);
 
-  if (!check_ends (network, error))
+  network->precision = SRGAN_PRECISION_FP32;
+  if (!check_ends (network, error) || !check_steps (network, error))
     return FALSE;
   for (guint i = 0; i < network->layers->len && folded;) {
     guint n_layers = network->layers->len;
@@ -629,6 +735,31 @@ guint
 srgan_network_get_reach (SrganNetwork *network)
 {
   return network->reach;
+}
+
+SrganPrecision
+srgan_network_get_precision (SrganNetwork *network)
+{
+  return network->precision;
+}
+
+gboolean
+srgan_network_get_loss (
+    SrganNetwork *network, SrganPrecision precision, gdouble *loss)
+{
+  g_autofree gchar *key =
+      g_strconcat (srgan_precision_to_string (precision), "-loss", NULL);
+  const gchar *note = srgan_network_get_note (network, key);
+  gchar *end = NULL;
+
+  *loss = 0.;
+  if (precision == SRGAN_PRECISION_FP32)
+    return TRUE;
+  if (note == NULL)
+    return FALSE;
+  /* a number, and perhaps what it was measured on behind it */
+  *loss = g_ascii_strtod (note, &end);
+  return end != note && (*end == '\0' || *end == ' ') && isfinite (*loss);
 }
 
 const gchar *

@@ -14,7 +14,8 @@ static const gchar *const padding_names[] = {"zero", "edge", "reflect", "none"};
 static const gchar *const filter_names[] = {"nearest", "bilinear", "bicubic"};
 static const gchar *const colour_names[] = {"y", "rgb", "ycbcr"};
 static const gchar *const precision_names[] = {"auto", "fp32", "int8"};
-static const gchar *const tensor_names[] = {"weight", "bias", "slope"};
+static const gchar *const tensor_names[] = {"weight", "bias", "slope",
+    "output_step", "weight_code", "weight_step", "int8_bias"};
 
 G_STATIC_ASSERT (G_N_ELEMENTS (padding_names) == SRGAN_N_PADDINGS);
 G_STATIC_ASSERT (G_N_ELEMENTS (filter_names) == SRGAN_N_FILTERS);
@@ -48,6 +49,12 @@ srgan_precision_to_string (SrganPrecision precision)
 {
   g_return_val_if_fail ((guint) precision < SRGAN_N_PRECISIONS, NULL);
   return precision_names[precision];
+}
+
+gboolean
+srgan_tensor_is_parameter (SrganTensor tensor)
+{
+  return tensor <= SRGAN_TENSOR_SLOPE;
 }
 
 const gchar *
@@ -137,6 +144,8 @@ static const SrganAttributeInfo attributes[SRGAN_N_ATTRIBUTES] = {
         SRGAN_ATTRIBUTE_FLOAT, FIELD (activation_high), -1e6, 1e6},
     [SRGAN_ATTRIBUTE_EPSILON] = {"epsilon", SRGAN_ATTRIBUTE_FLOAT,
         FIELD (activation_low), 0, 1, .given = TRUE},
+    [SRGAN_ATTRIBUTE_OUTPUT_ZERO] = {"output_zero", SRGAN_ATTRIBUTE_UINT,
+        FIELD (output_zero), 0, 255},
 };
 
 const SrganAttributeInfo *
@@ -690,7 +699,7 @@ srgan_operation_get_n_inputs (
 gboolean
 srgan_layer_has_attribute (const SrganLayer *layer, SrganAttribute attribute)
 {
-  guint taken = operations[layer->operation].attributes;
+  guint taken = operations[layer->operation].attributes | TAKES (OUTPUT_ZERO);
 
   if (taken & TAKES (ACTIVATION)) {
     if (activations[layer->activation].low)
@@ -806,6 +815,21 @@ srgan_layer_get_tensor_shape (
     if (n_slopes > 0)
       shape->dimensions[shape->n_dimensions++] = layer->out_channels;
     break;
+  case SRGAN_TENSOR_WEIGHT_CODE:
+    if (layer->operation == SRGAN_OPERATION_CONV)
+      shape_conv (layer, shape);
+    break;
+  case SRGAN_TENSOR_WEIGHT_STEP:
+  case SRGAN_TENSOR_INT8_BIAS:
+    if (layer->operation != SRGAN_OPERATION_CONV)
+      break;
+    shape->n_dimensions = 1;
+    shape->dimensions[0] = layer->out_channels;
+    break;
+  case SRGAN_TENSOR_OUTPUT_STEP:
+    shape->n_dimensions = 1;
+    shape->dimensions[0] = layer->out_channels;
+    break;
   default:
     g_assert_not_reached ();
   }
@@ -832,9 +856,79 @@ srgan_layer_get_tensor (SrganLayer *layer, SrganTensor tensor)
     return &layer->bias;
   case SRGAN_TENSOR_SLOPE:
     return &layer->slope;
+  case SRGAN_TENSOR_OUTPUT_STEP:
+    return &layer->output_step;
+  case SRGAN_TENSOR_WEIGHT_CODE:
+    return &layer->weight_code;
+  case SRGAN_TENSOR_WEIGHT_STEP:
+    return &layer->weight_step;
+  case SRGAN_TENSOR_INT8_BIAS:
+    return &layer->int8_bias;
   default:
     g_assert_not_reached ();
   }
+}
+
+/* The step of the map that weight @index of output @out is multiplied with. */
+static gdouble
+get_weight_input_step (
+    const SrganLayer *layer, const gfloat *input_step, guint out, gsize index)
+{
+  guint in_each = layer->in_channels / layer->groups;
+  guint group = out / (layer->out_channels / layer->groups);
+
+  return input_step[group * in_each +
+                    index / (layer->kernel_width * layer->kernel_height)];
+}
+
+static gsize
+count_weights_each (const SrganLayer *layer)
+{
+  return (gsize) (layer->in_channels / layer->groups) * layer->kernel_width *
+         layer->kernel_height;
+}
+
+void
+srgan_layer_quantise_weight (const SrganLayer *layer, const gfloat *input_step,
+    gint8 *code, gfloat *step)
+{
+  gsize n_each = count_weights_each (layer);
+
+  for (guint out = 0; out < layer->out_channels; out++) {
+    const gfloat *weight = layer->weight + out * n_each;
+    gdouble largest = 0.;
+
+    for (gsize i = 0; i < n_each; i++)
+      largest = MAX (largest,
+          fabs (weight[i]) * get_weight_input_step (layer, input_step, out, i));
+    step[out] = layer->weight_step != NULL ? layer->weight_step[out]
+                                           : (gfloat) (largest / 127.);
+    if (!(step[out] >= G_MINFLOAT))
+      step[out] = 1.f; /* all weights are 0 */
+    for (gsize i = 0; i < n_each; i++) {
+      gdouble value = weight[i] *
+                      get_weight_input_step (layer, input_step, out, i) /
+                      step[out];
+
+      if (layer->weight_code != NULL)
+        value = layer->weight_code[out * n_each + i];
+      code[out * n_each + i] = (gint8) rint (CLAMP (value, -127., 127.));
+    }
+  }
+}
+
+void
+srgan_layer_compute_weight (
+    const SrganLayer *layer, const gfloat *input_step, gfloat *weight)
+{
+  gsize n_each = count_weights_each (layer);
+
+  for (guint out = 0; out < layer->out_channels; out++)
+    for (gsize i = 0; i < n_each; i++)
+      weight[out * n_each + i] =
+          (gfloat) ((gdouble) layer->weight_code[out * n_each + i] *
+                    layer->weight_step[out] /
+                    get_weight_input_step (layer, input_step, out, i));
 }
 
 gdouble

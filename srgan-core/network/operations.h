@@ -37,6 +37,7 @@ typedef enum {
   SRGAN_ATTRIBUTE_ACTIVATION_LOW,
   SRGAN_ATTRIBUTE_ACTIVATION_HIGH,
   SRGAN_ATTRIBUTE_EPSILON, /* lies in activation_low */
+  SRGAN_ATTRIBUTE_OUTPUT_ZERO,
   SRGAN_N_ATTRIBUTES,
 } SrganAttribute;
 
@@ -62,6 +63,10 @@ typedef enum {
   SRGAN_TENSOR_WEIGHT,
   SRGAN_TENSOR_BIAS,
   SRGAN_TENSOR_SLOPE,
+  SRGAN_TENSOR_OUTPUT_STEP,
+  SRGAN_TENSOR_WEIGHT_CODE,
+  SRGAN_TENSOR_WEIGHT_STEP,
+  SRGAN_TENSOR_INT8_BIAS,
   SRGAN_N_TENSORS,
 } SrganTensor;
 
@@ -107,12 +112,27 @@ void srgan_layer_get_tensor_shape (
     const SrganLayer *layer, SrganTensor tensor, SrganTensorShape *shape);
 SRGAN_API
 guint64 srgan_tensor_shape_get_n (const SrganTensorShape *shape);
-/* "weight", "bias", "slope" */
+/* Whether its numbers are learned ones that a network of fp32 computes with;
+ * else they are the same network's for int8. */
+SRGAN_API
+gboolean srgan_tensor_is_parameter (SrganTensor tensor);
+/* "weight", "bias", "slope", ... */
 SRGAN_API
 const gchar *srgan_tensor_to_string (SrganTensor tensor);
 /* The layer's pointer to it. */
 SRGAN_API
 const gfloat **srgan_layer_get_tensor (SrganLayer *layer, SrganTensor tensor);
+
+/* Of a convolution of a map with @input_step: fills @step, [out_channels], and
+ * @code, laid out as the weights, with what it computes with in integers: given
+ * or, see #SrganLayer, worked out. */
+SRGAN_API
+void srgan_layer_quantise_weight (const SrganLayer *layer,
+    const gfloat *input_step, gint8 *code, gfloat *step);
+/* The other way: fills @weight from weight_code and weight_step. */
+SRGAN_API
+void srgan_layer_compute_weight (
+    const SrganLayer *layer, const gfloat *input_step, gfloat *weight);
 
 /* Multiply-adds for each pixel of the network's input. */
 SRGAN_API

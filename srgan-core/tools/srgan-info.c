@@ -25,7 +25,8 @@ count_parameters (const SrganLayer *layer)
   guint64 n = 0;
 
   for (guint i = 0; i < SRGAN_N_TENSORS; i++)
-    if (*srgan_layer_get_tensor ((SrganLayer *) layer, i) != NULL) {
+    if (srgan_tensor_is_parameter (i) &&
+        *srgan_layer_get_tensor ((SrganLayer *) layer, i) != NULL) {
       SrganTensorShape shape;
 
       srgan_layer_get_tensor_shape (layer, i, &shape);
@@ -80,6 +81,8 @@ build_layer (JsonBuilder *builder, SrganNetwork *network, guint index)
   tool_json_add_count (builder, "scale_up", layer->scale_up);
   tool_json_add_count (builder, "scale_down", layer->scale_down);
   tool_json_add_count (builder, "parameters", count_parameters (layer));
+  json_builder_set_member_name (builder, "quantised");
+  json_builder_add_boolean_value (builder, layer->output_step != NULL);
   tool_json_add_number (builder, "multiply_adds_per_pixel",
       srgan_layer_get_multiply_adds (layer));
   json_builder_end_object (builder);
@@ -96,6 +99,8 @@ build_network (JsonBuilder *builder, SrganNetwork *network, gboolean layers)
   tool_json_add_count (builder, "scale", srgan_network_get_scale (network));
   tool_json_add_string (builder, "colour",
       srgan_colour_to_string (srgan_network_get_colour (network)));
+  tool_json_add_string (builder, "precision",
+      srgan_precision_to_string (srgan_network_get_precision (network)));
   tool_json_add_count (
       builder, "n_layers", srgan_network_get_n_layers (network));
   tool_json_add_count (
@@ -244,7 +249,12 @@ print_network (SrganNetwork *network)
   }
   tool_table_print (table);
 
-  g_print ("\nparameters: %s\n", parameters);
+  g_print ("\nprecision: %s%s\n",
+      srgan_precision_to_string (srgan_network_get_precision (network)),
+      srgan_network_get_precision (network) == SRGAN_PRECISION_FP32
+          ? ""
+          : " (and fp32)");
+  g_print ("parameters: %s\n", parameters);
   g_print ("multiply-adds for each input pixel: %.0f\n",
       srgan_network_get_multiply_adds (network));
   if (reach == G_MAXUINT)

@@ -192,6 +192,86 @@ test_network_new_residual (SrganColour colour, guint scale, guint channels,
 }
 
 static gboolean
+is_read_by_convolutions_alone (SrganNetwork *network, guint index)
+{
+  for (guint i = index + 1; i < srgan_network_get_n_layers (network); i++) {
+    const SrganLayer *reader = srgan_network_get_layer (network, i);
+
+    for (guint j = 0; j < reader->n_inputs; j++)
+      if (reader->inputs[j] == (gint) index &&
+          reader->operation != SRGAN_OPERATION_CONV)
+        return FALSE;
+  }
+  return TRUE;
+}
+
+static const gfloat *
+get_input_step (SrganNetwork *network, const SrganLayer *layer)
+{
+  if (layer->inputs[0] == SRGAN_INPUT_NETWORK)
+    return NULL;
+  return srgan_network_get_layer (network, (guint) layer->inputs[0])
+      ->output_step;
+}
+
+SrganNetwork *
+test_network_new_quantised (SrganNetwork *network, guint32 seed)
+{
+  SrganNetwork *quantised = srgan_network_new_like (network);
+  guint n_layers = srgan_network_get_n_layers (network), n_left = 0;
+  GRand *rand = g_rand_new_with_seed (seed);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n_layers; i++)
+    n_left +=
+        srgan_network_get_layer (network, i)->operation == SRGAN_OPERATION_CONV;
+  for (guint i = 0; i < n_layers; i++) {
+    SrganLayer layer = *srgan_network_get_layer (network, i);
+    gboolean is_conv = layer.operation == SRGAN_OPERATION_CONV;
+    const gfloat *input_step = get_input_step (quantised, &layer);
+    gboolean alone = is_read_by_convolutions_alone (network, i);
+    g_autofree gfloat *steps = g_new (gfloat, layer.out_channels);
+    g_autofree gfloat *weight_step = NULL, *codes = NULL, *bias = NULL;
+
+    n_left -= is_conv;
+    if ((is_conv && n_left > 0) ||
+        (layer.operation == SRGAN_OPERATION_ADD && input_step != NULL)) {
+      for (guint c = 0; c < layer.out_channels; c++)
+        steps[c] = c > 0 && !alone
+                       ? steps[0]
+                       : (gfloat) g_rand_double_range (rand, .012, .02);
+      layer.output_step = steps;
+      layer.output_zero =
+          i % 3 == 0 ? 128 : (guint) g_rand_int_range (rand, 80, 140);
+    }
+    if (is_conv && input_step != NULL && i % 2 == 0) {
+      gsize n = (gsize) layer.out_channels * layer.in_channels *
+                layer.kernel_width * layer.kernel_height;
+      g_autofree gint8 *nearest = g_new (gint8, n);
+
+      weight_step = g_new (gfloat, layer.out_channels);
+      codes = g_new (gfloat, n);
+      bias = g_new (gfloat, layer.out_channels);
+      srgan_layer_quantise_weight (&layer, input_step, nearest, weight_step);
+      for (gsize k = 0; k < n; k++) {
+        gint code = nearest[k] + g_rand_int_range (rand, -1, 2);
+
+        codes[k] = (gfloat) CLAMP (code, -127, 127);
+      }
+      for (guint c = 0; c < layer.out_channels; c++)
+        bias[c] = (layer.bias != NULL ? layer.bias[c] : 0.f) + .001f;
+      layer.weight_step = weight_step;
+      layer.weight_code = codes;
+      layer.int8_bias = bias;
+    }
+    srgan_network_add_layer (quantised, &layer, &error);
+    g_assert_no_error (error);
+  }
+  g_rand_free (rand);
+  return finish (quantised);
+}
+
+static gboolean
 layers_equal (const SrganLayer *a, const SrganLayer *b)
 {
   if (strcmp (a->name, b->name) != 0 || a->operation != b->operation ||

@@ -19,8 +19,8 @@ static const gchar *const tokens[] = {"{", "}", "[", "]", ",", ":", "\"",
     "1e-400", "4294967295", "4294967296", "9223372036854775807",
     "18446744073709551616", "\\u0000", "\\ud800", "\xc3\xa4", "\xff", "\n",
     "\"conv\"", "\\\"conv\\\"", "\\\"input\\\"", "\\\"add\\\"",
-    "\\\"batch-norm\\\"", "F16", "BF16", "F64", "input", "[[[[", "{}", "[]",
-    "\"\"", "\\\"\\\"", "stride", "groups"};
+    "\\\"batch-norm\\\"", "F16", "BF16", "I8", "\\\"int8\\\"", "F64", "input",
+    "[[[[", "{}", "[]", "\"\"", "\\\"\\\"", "stride", "groups"};
 
 static void
 change (GString *header, GRand *rand)
@@ -85,20 +85,22 @@ test_fuzz (void)
   SrganNetwork *networks[] = {
       test_network_new_chain (&chain),
       test_network_new_everything (),
+      NULL,
   };
   GRand *rand =
       g_rand_new_with_seed ((guint32) get_number ("SRGAN_FUZZ_SEED", 1));
   guint64 n = get_number ("SRGAN_FUZZ_COUNT", COUNT);
   guint n_taken = 0;
 
-  for (guint i = 0; i < 2; i++) {
+  networks[2] = test_network_new_quantised (networks[0], 1);
+  for (guint i = 0; i < G_N_ELEMENTS (networks); i++) {
     g_autoptr (GBytes) good = test_file_from_network (networks[i]);
     gsize position, size;
     g_autofree gchar *text = test_file_get_header (good, &position);
     const guint8 *content = g_bytes_get_data (good, &size);
 
     g_strchomp (text);
-    for (guint64 j = 0; j < n / 2; j++) {
+    for (guint64 j = 0; j < n / G_N_ELEMENTS (networks); j++) {
       g_autoptr (GString) header = g_string_new (text);
       g_autoptr (GBytes) file = NULL;
       g_autoptr (GError) error = NULL;

@@ -118,14 +118,78 @@ test_round_trip (void)
   tear_down ();
 }
 
+static SrganNetwork *
+new_quantised_chain (void)
+{
+  TestChain chain = {
+      .channels = 5, .n_middle = 3, .activation = SRGAN_ACTIVATION_PRELU};
+  g_autoptr (SrganNetwork) network = test_network_new_chain (&chain);
+
+  return test_network_new_quantised (network, 2);
+}
+
+/* A copy in which weights that have codes are what these say. */
+static SrganNetwork *
+drop_weights (SrganNetwork *network)
+{
+  SrganNetwork *copy = srgan_network_new_like (network);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
+    SrganLayer layer = *srgan_network_get_layer (network, i);
+    g_autofree gfloat *weight = NULL;
+
+    if (layer.weight_code != NULL) {
+      weight = g_new (gfloat, layer.out_channels * layer.in_channels *
+                                  layer.kernel_width * layer.kernel_height);
+      srgan_layer_compute_weight (&layer,
+          srgan_network_get_layer (network, (guint) layer.inputs[0])
+              ->output_step,
+          weight);
+      layer.weight = weight;
+    }
+    g_assert_cmpint (srgan_network_add_layer (copy, &layer, &error), >=, 0);
+  }
+  g_assert_true (srgan_network_finish (copy, &error));
+  return copy;
+}
+
+/* Weights that are step times code take a byte each in the file. */
+static void
+test_coded_weights (void)
+{
+  g_autoptr (SrganNetwork) network = new_quantised_chain ();
+  g_autoptr (SrganNetwork) coded = drop_weights (network);
+  g_autoptr (GBytes) large = test_file_from_network (network);
+  g_autoptr (GBytes) small = test_file_from_network (coded);
+  gsize position;
+  g_autofree gchar *header = test_file_get_header (small, &position);
+
+  g_assert_cmpint (
+      srgan_network_get_precision (network), ==, SRGAN_PRECISION_INT8);
+  g_assert_cmpuint (srgan_network_get_n_layers (coded), ==,
+      srgan_network_get_n_layers (network));
+  g_assert_cmpuint (g_bytes_get_size (small) + 5 * 5 * 9 * sizeof (gfloat), <=,
+      g_bytes_get_size (large));
+  g_assert_nonnull (strstr (header, "conv2.weight_code"));
+  g_assert_null (strstr (header, "\"conv2.weight\""));
+  g_assert_nonnull (strstr (header, "\"conv1.weight\""));
+}
+
 static void
 test_round_trip_others (void)
 {
   SrganNetwork *networks[] = {
       test_network_new_residual (SRGAN_COLOUR_RGB, 4, 16, 3, 1),
       test_network_new_everything (),
+      NULL,
+      NULL,
+      NULL,
   };
 
+  networks[2] = test_network_new_quantised (networks[0], 1);
+  networks[3] = new_quantised_chain ();
+  networks[4] = drop_weights (networks[3]);
   set_up ();
   for (guint i = 0; i < G_N_ELEMENTS (networks); i++) {
     assert_round_trip (networks[i]);
@@ -321,6 +385,70 @@ test_all_halves (void)
       g_assert_cmpfloat (
           srgan_network_get_layer (network, 0)->weight[i], ==, value);
     }
+  }
+}
+
+/* What files say about int8 is no more believed than the rest. */
+static void
+test_wrong_quantisation (void)
+{
+  static const struct {
+    const gchar *from;
+    const gchar *to;
+    const gchar *message;
+  } cases[] = {
+      {"\\\"int8\\\"", "\\\"fp32\\\"", "precision: 'fp32'"},
+      {"\\\"int8\\\"", "\\\"int4\\\"", "precision: 'int4'"},
+      {"\\\"precision\\\" : \\\"int8\\\",", "", "precision: 'fp32'"},
+      {"\\\"int8\\\"", "8", "precision: is not a string"},
+      {"\\\"output_zero\\\" : 128", "\\\"output_zero\\\" : 256",
+          "layer 'conv0': output_zero"},
+      {"\\\"output_zero\\\" : 128", "\\\"output_zero\\\" : -1",
+          "layer 'conv0': output_zero"},
+      {"conv2.output_step", "conv2.output_stop", "layer 'conv2': output_zero"},
+      {"conv1.output_step", "conv1.output_stop", "output_zero"},
+      {"conv2.weight_step", "conv2.weight_stop", "weight_code: is given"},
+      {"conv2.weight_code\":{\"dtype\":\"I8\"",
+          "conv2.weight_code\":{\"dtype\":\"F16\"", "data_offsets"},
+      {"conv2.output_step\":{\"dtype\":\"F32\",\"shape\":[5]",
+          "conv2.output_step\":{\"dtype\":\"I8\",\"shape\":[20]",
+          "tensor 'conv2.output_step'"},
+      {"conv2.output_step\":{\"dtype\":\"F32\",\"shape\":[5]",
+          "conv2.output_step\":{\"dtype\":\"F32\",\"shape\":[5,1]",
+          "tensor 'conv2.output_step': shape"},
+      {"conv2.weight_code", "shuffle.weight_code", "weight_code"},
+      {"conv2.int8_bias", "shuffle.int8_bias", "no layer has it"},
+  };
+  g_autoptr (SrganNetwork) network = new_quantised_chain ();
+  g_autoptr (GBytes) file = test_file_from_network (network);
+  gsize size, position;
+  const guint8 *content = g_bytes_get_data (file, &size);
+  g_autofree gchar *header = test_file_get_header (file, &position);
+  g_autofree guint8 *data = g_memdup2 (content + position, size - position);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *changed =
+        test_replace (header, cases[i].from, cases[i].to);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (SrganNetwork) wrong =
+        load (changed, data, size - position, &error);
+
+    g_assert_null (wrong);
+    g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_CORRUPT);
+    g_test_message ("%s", error->message);
+    g_assert_nonnull (strstr (error->message, cases[i].message));
+  }
+
+  /* The last bytes are codes. */
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (SrganNetwork) changed = NULL;
+
+    data[size - position - 1] = i == 0 ? (guint8) -127 : (guint8) -128;
+    changed = load (header, data, size - position, &error);
+    g_assert_cmpint (changed == NULL, ==, i);
+    if (i == 1)
+      g_assert_nonnull (strstr (error->message, "is no code"));
   }
 }
 
@@ -849,6 +977,8 @@ main (gint argc, gchar **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model-file/round-trip", test_round_trip);
   g_test_add_func ("/model-file/round-trip-others", test_round_trip_others);
+  g_test_add_func ("/model-file/coded-weights", test_coded_weights);
+  g_test_add_func ("/model-file/wrong-quantisation", test_wrong_quantisation);
   g_test_add_func ("/model-file/independent-reader", test_independent_reader);
   g_test_add_func ("/model-file/layout", test_layout);
   g_test_add_func ("/model-file/half-precision", test_half_precision);

@@ -665,6 +665,139 @@ test_batch_norm_refused (void)
   }
 }
 
+/* --- Quantisation -------------------------------------------------------- */
+
+static void
+test_quantisation (void)
+{
+  TestChain chain = {.channels = 4, .n_middle = 2};
+  SrganNetwork *network = test_network_new_chain (&chain);
+  SrganNetwork *quantised = test_network_new_quantised (network, 3);
+  const SrganLayer *layer = srgan_network_get_layer (quantised, 1);
+  const gfloat *step = srgan_network_get_layer (quantised, 0)->output_step;
+  gint8 code[4 * 4 * 9];
+  gfloat weight_step[4];
+
+  g_assert_cmpint (
+      srgan_network_get_precision (network), ==, SRGAN_PRECISION_FP32);
+  g_assert_cmpint (
+      srgan_network_get_precision (quantised), ==, SRGAN_PRECISION_INT8);
+  /* what is for int8 is no parameter */
+  g_assert_cmpuint (srgan_network_get_n_parameters (network), ==,
+      srgan_network_get_n_parameters (quantised));
+
+  /* codes that nobody gave: the nearest, the largest of a channel 127 */
+  g_assert_null (layer->weight_code);
+  srgan_layer_quantise_weight (layer, step, code, weight_step);
+  for (guint out = 0; out < 4; out++) {
+    gint largest = 0;
+
+    for (guint in = 0; in < 4; in++)
+      for (guint k = 0; k < 9; k++) {
+        guint i = (out * 4 + in) * 9 + k;
+
+        largest = MAX (largest, ABS (code[i]));
+        g_assert_cmpfloat (
+            fabs (code[i] * (gdouble) weight_step[out] / step[in] -
+                  layer->weight[i]),
+            <=, .5001 * weight_step[out] / step[in]);
+      }
+    g_assert_cmpint (largest, ==, 127);
+  }
+  srgan_network_unref (network);
+  srgan_network_unref (quantised);
+}
+
+static void
+test_loss (void)
+{
+  static const struct {
+    const gchar *note;
+    gboolean known;
+    gdouble loss;
+  } cases[] = {
+      {NULL, FALSE, 0.},
+      {"0.04", TRUE, .04},
+      {"0.04 dB on 24 pictures", TRUE, .04},
+      {"-0.01", TRUE, -.01},
+      {"", FALSE, 0.},
+      {"little", FALSE, 0.},
+      {"nan", FALSE, 0.},
+      {"inf", FALSE, 0.},
+      {"0.1x", FALSE, 0.},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    SrganNetwork *network = srgan_network_new ("n", SRGAN_COLOUR_Y, 1);
+    gdouble loss;
+
+    if (cases[i].note != NULL)
+      srgan_network_set_note (network, "int8-loss", cases[i].note);
+    g_assert_cmpint (
+        srgan_network_get_loss (network, SRGAN_PRECISION_INT8, &loss), ==,
+        cases[i].known);
+    if (cases[i].known)
+      g_assert_cmpfloat (loss, ==, cases[i].loss);
+    g_assert_true (
+        srgan_network_get_loss (network, SRGAN_PRECISION_FP32, &loss));
+    g_assert_cmpfloat (loss, ==, 0.);
+    srgan_network_unref (network);
+  }
+}
+
+/* A network is refused whose parts for int8 contradict each other. */
+static void
+test_refused_quantisation (void)
+{
+  static const gfloat ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const gfloat steps[4] = {.1f, .1f, .1f, .2f};
+  static const gfloat zero_steps[4];
+  SrganNetwork *network = srgan_network_new ("n", SRGAN_COLOUR_Y, 2);
+  const SrganLayer conv = {.name = (gchar *) "conv",
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 1,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .weight = ones};
+  SrganLayer layer;
+  GError *error = NULL;
+
+#define REFUSED(assignment, text)                                              \
+  layer = conv;                                                                \
+  assignment;                                                                  \
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, &error), ==, -1); \
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);                    \
+  g_assert_nonnull (strstr (error->message, text));                            \
+  g_clear_error (&error)
+
+  REFUSED (layer.output_zero = 5, "output_zero: is given without");
+  REFUSED (layer.output_step = zero_steps, "output_step: number 0 is no step");
+  REFUSED (layer.weight_code = ones, "weight_code: is given without");
+  REFUSED (layer.weight_step = ones, "weight_step: the map that it reads");
+#undef REFUSED
+
+  layer = conv;
+  layer.out_channels = 4;
+  layer.kernel_width = layer.kernel_height = 1;
+  layer.weight = ones;
+  layer.output_step = steps;
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, NULL), ==, 0);
+  layer = (SrganLayer){.name = (gchar *) "shuffle",
+      .operation = SRGAN_OPERATION_PIXEL_SHUFFLE,
+      .n_inputs = 1,
+      .inputs = {0},
+      .factor = 2};
+  g_assert_cmpint (srgan_network_add_layer (network, &layer, NULL), ==, 1);
+  g_assert_false (srgan_network_finish (network, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_assert_nonnull (
+      strstr (error->message, "output_step: is not the same for all"));
+  g_clear_error (&error);
+  srgan_network_unref (network);
+}
+
 /* --- Notes, references, names -------------------------------------------- */
 
 static void
@@ -759,6 +892,9 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/network/refused-networks", test_refused_networks);
   g_test_add_func ("/network/batch-norm", test_batch_norm);
   g_test_add_func ("/network/batch-norm-refused", test_batch_norm_refused);
+  g_test_add_func ("/network/quantisation", test_quantisation);
+  g_test_add_func ("/network/loss", test_loss);
+  g_test_add_func ("/network/refused-quantisation", test_refused_quantisation);
   g_test_add_func ("/network/notes", test_notes);
   g_test_add_func ("/network/references", test_references);
   g_test_add_func ("/network/names", test_names);

@@ -133,6 +133,21 @@ typedef struct {
   const gfloat *bias;  /* [out] or NULL */
   const gfloat *slope; /* prelu [out], spline [3][out], else NULL */
 
+  /* What a plan of int8 precision needs besides; other plans do not look at
+   * it. NULL where a layer has none. A map with steps is kept in bytes:
+   * value = output_step[channel] * (byte - output_zero), 0 <= byte <= 255. If
+   * anything but a convolution reads it, all of its steps are the same. */
+  const gfloat *output_step; /* [out], above 0 */
+  guint output_zero;         /* 0 .. 255 */
+  /* conv of a map with steps: sum of products times weight_step[out], with
+   * codes that are whole numbers, -127 .. 127, laid out as the weights:
+   * weight[out][in] is about weight_step[out] code[out][in] / step[in], step
+   * being the input's. Without codes the nearest are taken, without
+   * weight_step the smallest that no weight exceeds. */
+  const gfloat *weight_code;
+  const gfloat *weight_step; /* [out], above 0 */
+  const gfloat *int8_bias;   /* conv, [out]: in the place of bias */
+
   /* Worked out when the layer is added. */
   guint in_channels; /* the sum over the inputs for concat */
   guint scale_up;    /* size against the network's input: */
@@ -225,6 +240,16 @@ gdouble srgan_network_get_multiply_adds (SrganNetwork *network);
  * G_MAXUINT for a network with a path through a mean of the whole frame. */
 SRGAN_API
 guint srgan_network_get_reach (SrganNetwork *network);
+/* %SRGAN_PRECISION_INT8 when some layer's map has steps: the network can be
+ * run in integers; else %SRGAN_PRECISION_FP32. */
+SRGAN_API
+SrganPrecision srgan_network_get_precision (SrganNetwork *network);
+/* What the network is known to lose, in dB of PSNR, when it is run in
+ * @precision instead of fp32: the note "int8-loss" for int8. FALSE where nobody
+ * has measured it. */
+SRGAN_API
+gboolean srgan_network_get_loss (
+    SrganNetwork *network, SrganPrecision precision, gdouble *loss);
 /* A note: "training-data", "recipe", "licence", "range", "scores", ...;
  * %NULL where there is none. */
 SRGAN_API
@@ -257,6 +282,11 @@ gchar **srgan_network_list_notes (SrganNetwork *network);
 SRGAN_API
 SrganNetwork *srgan_network_new (
     const gchar *name, SrganColour colour, guint scale);
+
+/* Starts an empty network with the name, colour, scale and notes of @network:
+ * for one that differs in some layers. (transfer full) */
+SRGAN_API
+SrganNetwork *srgan_network_new_like (SrganNetwork *network);
 
 /* Adds a copy of @layer, with its weights; attributes that its operation does
  * not take are ignored. Returns: the layer's index, or -1 with @error naming
