@@ -327,6 +327,14 @@ repeat_pixels (const SrganMap *small, const SrganMap *large, guint factor)
   }
 }
 
+static const gchar *
+check_resize (const SrganLayer *layer)
+{
+  return layer->n_inputs > 1
+             ? "a resize to another map's size cannot be trained"
+             : NULL;
+}
+
 static void
 forward_resize (SrganGraphState *state, guint index)
 {
@@ -822,7 +830,7 @@ static const SrganGraphOperation operations[SRGAN_N_OPERATIONS] = {
         backward_pixel_shuffle},
     [SRGAN_OPERATION_PIXEL_UNSHUFFLE] = {NULL, forward_pixel_unshuffle,
         backward_pixel_unshuffle},
-    [SRGAN_OPERATION_RESIZE] = {NULL, forward_resize, backward_resize},
+    [SRGAN_OPERATION_RESIZE] = {check_resize, forward_resize, backward_resize},
     [SRGAN_OPERATION_ACTIVATION] = {NULL, forward_add, backward_add},
     [SRGAN_OPERATION_BATCH_NORM] = {NULL, forward_batch_norm,
         backward_batch_norm, measure_batch_norm, measure_batch_norm_back},
