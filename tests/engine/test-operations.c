@@ -606,6 +606,68 @@ test_frames (void)
       }
 }
 
+/* Frames of which a patch changes: a plan that reuses the rest makes the same
+ * bits, wherever the patch lies against the reduced maps' pixels. */
+static void
+test_reuse (void)
+{
+  static const Case global = {"global", SRGAN_COLOUR_Y, 1,
+      {{CONV (3, 8)}, {OF (GLOBAL_MEAN)}, {OF (MULTIPLY), FROM2 (0, 1)},
+          {CONV (3, 1)}}};
+  static const Case fitting = {"fitting", SRGAN_COLOUR_Y, 1,
+      {{CONV (3, 8), .stride = 2, .padding = SRGAN_PADDING_NONE},
+          {OF (RESIZE), FROM2 (0, -1), .filter = SRGAN_FILTER_BILINEAR},
+          {CONV (3, 1)}}};
+  const Case *cases[G_N_ELEMENTS (unfit) + 2];
+  const SrganLayout layout = format_get_layout (FORMAT_I420);
+  guint i, t;
+
+  for (i = 0; i < G_N_ELEMENTS (unfit); i++)
+    cases[i] = &unfit[i];
+  cases[i++] = &global;
+  cases[i++] = &fitting;
+  for (i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (SrganNetwork) network = build (cases[i], 1);
+    gint scale = (gint) srgan_network_get_scale (network), x, y;
+    SrganPlanSettings settings = {
+        .width = 250, .height = 158, .layout = layout, .n_threads = 2};
+    GError *error = NULL;
+    g_autoptr (SrganPlan) plan = srgan_plan_new (network, &settings, &error);
+    g_autoptr (SrganPlan) reusing = NULL;
+    g_autoptr (TestFrame) input = test_frame_new (&layout, 250, 158);
+    g_autoptr (TestFrame) output =
+        test_frame_new (&layout, 250 * scale, 158 * scale);
+    g_autoptr (TestFrame) reused =
+        test_frame_new (&layout, 250 * scale, 158 * scale);
+    GRand *rand = g_rand_new_with_seed (i);
+    gdouble most = 0;
+
+    g_assert_no_error (error);
+    settings.reuse = TRUE;
+    reusing = srgan_plan_new (network, &settings, &error);
+    g_assert_no_error (error);
+    test_frame_fill (input, 2);
+    for (t = 0; t < 40; t++) {
+      gint left = g_rand_int_range (rand, 0, 250);
+      gint top = g_rand_int_range (rand, 0, 158);
+
+      for (y = top; y < MIN (top + 9, 158); y++)
+        for (x = left; x < MIN (left + 9, 250); x++)
+          test_frame_set (input, 0, x, y, g_rand_double (rand));
+      srgan_plan_run (plan, &input->frame, &output->frame);
+      srgan_plan_run (reusing, &input->frame, &reused->frame);
+      test_frame_assert_equal (output, reused);
+      most = MAX (most, srgan_plan_get_reused (reusing));
+    }
+    g_test_message ("%s: %.0f %% reused", cases[i]->name, 100 * most);
+    if (cases[i] == &global || cases[i] == &fitting)
+      g_assert_cmpfloat (most, ==, 0);
+    else
+      g_assert_cmpfloat (most, >, .5);
+    g_rand_free (rand);
+  }
+}
+
 static void
 test_tensor_errors (void)
 {
@@ -636,6 +698,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/operations/transposed", test_transposed);
   g_test_add_func ("/engine/operations/means", test_means);
   g_test_add_func ("/engine/operations/frames", test_frames);
+  g_test_add_func ("/engine/operations/reuse", test_reuse);
   g_test_add_func ("/engine/operations/tensor-errors", test_tensor_errors);
   return g_test_run ();
 }
