@@ -375,21 +375,51 @@ run_sink_tensor (const SrganStage *stage, SrganTile *tile, gint row)
     plan->kernels->deinterleave_row (rows, pixels, input->stride, width);
 }
 
-/* The network ends in pixel shuffle plus resized input, and both run here. */
+/* The network ends in pixel shuffle plus resized input, and both run here: its
+ * channels are the frame's components, or the first of them. */
 static void
 run_sink_shuffled (const SrganStage *stage, SrganTile *tile, gint row)
 {
   const SrganPlan *plan = tile->plan;
+  const SrganKernels *kernels = plan->kernels;
+  const SrganLayout *layout = &plan->settings.layout;
   const SrganRegion *output = &tile->output;
-  gint factor = (gint) stage->input_factor[0];
+  const SrganStage *input = &plan->stages[stage->inputs[0]];
+  const SrganStage *resize = &plan->stages[stage->inputs[1]];
+  guint factor = stage->input_factor[0];
+  guint phase = (guint) row % factor;
+  guint width = (guint) (output->x1 - output->x0);
+  const gfloat *pixels = get_sink_pixels (stage, tile, 0, row, output->x0);
+  const gfloat *base[3] = {
+      get_sink_pixels (stage, tile, 1, row, output->x0), NULL, NULL};
+  guint i, n = resize->channels;
 
-  plan->kernels->store_shuffled_row (get_output (plan, 0, row, output->x0),
-      plan->settings.layout.pixel_stride[0],
-      get_sink_pixels (stage, tile, 0, row, output->x0),
-      plan->stages[stage->inputs[0]].stride,
-      get_sink_pixels (stage, tile, 1, row, output->x0), factor, row % factor,
-      255 * plan->mix_out.matrix[0][0], 255 * plan->mix_out.offset[0],
-      (output->x1 - output->x0) / factor);
+  if (n == 3) {
+    kernels->deinterleave_row (tile->component, base[0], resize->stride, width);
+    for (i = 0; i < n; i++)
+      base[i] = tile->component[i];
+  }
+  for (i = 0; i < n; i++, pixels += factor * factor) {
+    gpointer row_out = get_output (plan, i, row, output->x0);
+    gfloat scale = plan->mix_out.matrix[i][i];
+    gfloat offset = plan->mix_out.offset[i];
+
+    if (layout->sample == SRGAN_SAMPLE_UINT8) {
+      kernels->store_shuffled_row (row_out, layout->pixel_stride[i], pixels,
+          input->stride, base[i], factor, phase, 255 * scale, 255 * offset,
+          width / factor);
+    } else {
+      gboolean is_sample = scale == 1 && offset == 0;
+
+      kernels->shuffle_row (tile->restride, 1, pixels, input->stride, factor,
+          phase, 1, width / factor);
+      kernels->add_row (
+          is_sample ? row_out : tile->restride, tile->restride, base[i], width);
+      if (!is_sample)
+        store_component (
+            tile, i, row, output->x0, tile->restride, 1, width, scale, offset);
+    }
+  }
 }
 
 static void
@@ -650,7 +680,8 @@ find_shuffled_end (const SrganPlan *plan, guint *shuffle, guint *resize)
   guint i, j;
 
   if (!add->layer || add->layer->operation != SRGAN_OPERATION_ADD ||
-      add->n_inputs != 2 || add->slope || add->curve || add->channels != 1)
+      add->n_inputs != 2 || add->slope || add->curve ||
+      (add->channels != 1 && add->channels != 3))
     return FALSE;
   for (i = 0; i < 2; i++) {
     const SrganStage *a = &plan->stages[add->inputs[i]];
@@ -658,7 +689,7 @@ find_shuffled_end (const SrganPlan *plan, guint *shuffle, guint *resize)
 
     if (a->layer && b->layer && a != b &&
         a->layer->operation == SRGAN_OPERATION_PIXEL_SHUFFLE && !a->slope &&
-        !a->curve && !b->is_single && b->stride == 1)
+        !a->curve && !b->is_single && b->stride == b->channels)
       break;
   }
   if (i == 2)
@@ -697,16 +728,12 @@ srgan_frame_init (SrganPlan *plan)
     sink->run = run_sink_tensor;
     return;
   }
-  if (!luma) {
-    sink->run = run_sink_mix;
-    init_halving (plan->halve_x,
-        layout->chroma_width_shift > 0 && layout->chroma_cosited_x);
-    init_halving (plan->halve_y,
-        layout->chroma_height_shift > 0 && layout->chroma_cosited_y);
-  } else if (layout->kind == SRGAN_LAYOUT_RGB) {
-    sink->run = run_sink_luma_rgb;
-  } else if (bytes && sink->offset_x == 0 && sink->offset_y == 0 &&
-             find_shuffled_end (plan, &shuffle, &resize)) {
+  if ((luma ? bytes && layout->kind != SRGAN_LAYOUT_RGB
+            : layout->kind == SRGAN_LAYOUT_RGB &&
+                  srgan_network_get_colour (plan->network) ==
+                      SRGAN_COLOUR_RGB) &&
+      sink->offset_x == 0 && sink->offset_y == 0 &&
+      find_shuffled_end (plan, &shuffle, &resize)) {
     sink->run = run_sink_shuffled;
     sink->n_inputs = 2;
     sink->inputs[0] = plan->stages[shuffle].inputs[0];
@@ -715,6 +742,14 @@ srgan_frame_init (SrganPlan *plan)
     sink->input_factor[1] = 1;
     plan->stages[shuffle].run = NULL;
     plan->stages[plan->sink - 1].run = NULL;
+  } else if (!luma) {
+    sink->run = run_sink_mix;
+    init_halving (plan->halve_x,
+        layout->chroma_width_shift > 0 && layout->chroma_cosited_x);
+    init_halving (plan->halve_y,
+        layout->chroma_height_shift > 0 && layout->chroma_cosited_y);
+  } else if (layout->kind == SRGAN_LAYOUT_RGB) {
+    sink->run = run_sink_luma_rgb;
   } else {
     sink->run = run_sink_luma;
   }

@@ -75,9 +75,17 @@ pack_conv (SrganConvolution *convolution, const SrganKernels *kernels,
 {
   g_autofree gfloat *slopes = get_slopes (layer);
 
-  if (srgan_layer_is_winograd (layer))
+  switch (srgan_layer_get_algorithm (layer, kernels->lanes)) {
+  case SRGAN_ALGORITHM_WINOGRAD:
     return kernels->pack_winograd (convolution, layer->in_channels, in_stride,
         layer->out_channels, layer->weight, layer->bias, slopes);
+  case SRGAN_ALGORITHM_PARTS:
+    return srgan_convolution_pack_parts (convolution, kernels,
+        layer->in_channels, in_stride, layer->out_channels, layer->kernel_width,
+        layer->weight, layer->bias, slopes);
+  default:
+    break;
+  }
   if (layer->stride == 1 && layer->groups == 1)
     return kernels->pack_convolution (convolution, layer->in_channels,
         in_stride, layer->out_channels, layer->kernel_width,

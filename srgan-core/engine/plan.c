@@ -306,6 +306,16 @@ align_floats (gsize floats)
   return (floats + line - 1) / line * line;
 }
 
+/* An odd number of them, so that rows of a ring do not fall into the same few
+ * sets of the cache. */
+static gsize
+align_row (gsize floats)
+{
+  const gsize line = SRGAN_ALIGNMENT / sizeof (gfloat);
+
+  return ((floats + line - 1) / line | 1) * line;
+}
+
 static void
 measure_width (const SrganTile *tile, gint *widest)
 {
@@ -368,7 +378,7 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     SrganStage *stage = &plan->stages[i];
     gsize floats;
 
-    floats = align_floats (
+    floats = align_row (
         ((gsize) widest[i] + 2 * stage->margin) * MAX (stage->stride, 1));
     row = MAX (row, floats);
     stride = MAX (stride, stage->stride);
@@ -384,6 +394,12 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     stage->row_floats = floats;
     stage->ring_offset = offset;
     offset += stage->row_floats * stage->ring_rows;
+    if (stage->has_parts) {
+      stage->parts_row_floats =
+          align_row (srgan_parts_get_row_floats (stage, widest[i]));
+      stage->parts_offset = offset;
+      offset += stage->parts_row_floats * srgan_parts_get_ring_rows (stage);
+    }
   }
   /* Room beside the widest row for the taps of an interpolation. */
   plan->component_floats =
@@ -670,6 +686,8 @@ gboolean
 srgan_plan_get_layer_report (
     SrganPlan *plan, guint index, SrganLayerReport *report)
 {
+  static const gchar *const algorithms[SRGAN_N_ALGORITHMS] = {
+      "direct", "winograd", "parts"};
   const SrganStage *stage;
 
   g_return_val_if_fail (plan != NULL && report != NULL, FALSE);
@@ -685,8 +703,8 @@ srgan_plan_get_layer_report (
   else if (!stage->convolution)
     report->algorithm = "rows";
   else
-    report->algorithm =
-        srgan_layer_is_winograd (stage->layer) ? "winograd" : "direct";
+    report->algorithm = algorithms[srgan_layer_get_algorithm (
+        stage->layer, plan->kernels->lanes)];
   report->precision = SRGAN_PRECISION_FP32;
   report->multiply_adds =
       srgan_layer_get_multiply_adds (stage->layer) * plan->width * plan->height;

@@ -96,6 +96,9 @@ struct _SrganStage {
    * begin before the map and end behind it. */
   gint block;
   gint anchor;
+  gboolean has_parts; /* see parts.c, which has a ring of its own */
+  gsize parts_row_floats;
+  gsize parts_offset; /* in a tile's arena, in floats */
   SrganInterpolation interpolation;
   SrganGather gather_x, gather_y;
   gfloat *slope;     /* of an activation that no convolution does; [stride] */
@@ -196,10 +199,33 @@ void srgan_plan_run_whole (
 void srgan_plan_run_region (
     SrganPlan *plan, guint worker, const SrganRegion *region);
 
+/* --- algorithm.c --------------------------------------------------------- */
+
+/* How a convolution can be run. */
+typedef enum {
+  SRGAN_ALGORITHM_DIRECT,
+  SRGAN_ALGORITHM_WINOGRAD, /* F(4x4, 3x3) */
+  SRGAN_ALGORITHM_PARTS,    /* 3x3 parts by Winograd's: see parts.c */
+  SRGAN_N_ALGORITHMS,
+} SrganAlgorithm;
+
+/* What each would cost in fp32, in vector multiply-adds an output pixel;
+ * negative where it cannot be, or @layer is no convolution. */
+void srgan_layer_get_costs (
+    const SrganLayer *layer, guint lanes, gdouble costs[SRGAN_N_ALGORITHMS]);
+/* The cheapest. */
+SrganAlgorithm srgan_layer_get_algorithm (const SrganLayer *layer, guint lanes);
+
+/* --- parts.c ------------------------------------------------------------- */
+
+/* Sets all of a convolution's stage but its stride. */
+void srgan_stage_init_parts (SrganStage *stage);
+/* The size of the ring of parts, for tiles with rows of @width pixels. */
+guint srgan_parts_get_ring_rows (const SrganStage *stage);
+gsize srgan_parts_get_row_floats (const SrganStage *stage, gint width);
+
 /* --- stages.c ----------------------------------------------------------- */
 
-/* Whether the layer is run by Winograd's algorithm: by its shape alone. */
-gboolean srgan_layer_is_winograd (const SrganLayer *layer);
 /* Makes the stage of layer @index. FALSE with @error naming the layer when
  * this engine does not run its operation. */
 gboolean srgan_stage_init (

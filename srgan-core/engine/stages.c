@@ -329,19 +329,6 @@ run_resize (const SrganStage *stage, SrganTile *tile, gint row)
 
 /* --- making -------------------------------------------------------------- */
 
-/* Channels from which on the transforms cost less than they save; below, the
- * direct kernels' blocks fit better. */
-#define WINOGRAD_CHANNELS 12
-
-gboolean
-srgan_layer_is_winograd (const SrganLayer *layer)
-{
-  return layer->operation == SRGAN_OPERATION_CONV && layer->kernel_width == 3 &&
-         layer->kernel_height == 3 && layer->stride == 1 &&
-         layer->groups == 1 && layer->in_channels >= WINOGRAD_CHANNELS &&
-         layer->out_channels >= WINOGRAD_CHANNELS;
-}
-
 static gboolean
 init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
 {
@@ -367,10 +354,17 @@ init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
     stage->reach_before_y = MAX (stage->reach_before_y, stage->reach_after_y);
   }
   stage->stride = plan->kernels->get_channel_stride (layer->out_channels);
-  stage->run = run_conv;
-  if (srgan_layer_is_winograd (layer)) {
+  switch (srgan_layer_get_algorithm (layer, plan->kernels->lanes)) {
+  case SRGAN_ALGORITHM_WINOGRAD:
     stage->block = 4;
     stage->run = run_winograd;
+    break;
+  case SRGAN_ALGORITHM_PARTS:
+    srgan_stage_init_parts (stage);
+    break;
+  default:
+    stage->run = run_conv;
+    break;
   }
   return TRUE;
 }

@@ -248,6 +248,28 @@ convolve_winograd (const SrganConvolution *convolution,
 }
 
 static void
+sum_parts_row (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width)
+{
+  const guint n = convolution->n_parts;
+  const guint channels = convolution->out_channels / (n * n);
+  const gfloat *bias = convolution->bias + convolution->out_stride;
+  const gfloat *slope = convolution->slope + convolution->out_stride;
+  guint x, c, i, j;
+
+  for (x = 0; x < width; x++, output += 4)
+    for (c = 0; c < 4; c++) {
+      gfloat sum = 0;
+
+      for (j = 0; j < n && c < channels; j++)
+        for (i = 0; i < n; i++)
+          sum += rows[j][(gsize) (x + 3 * i) * convolution->out_stride +
+                         (j * n + i) * channels + c];
+      output[c] = c < channels ? activate (sum + bias[c], slope[c]) : 0;
+    }
+}
+
+static void
 add_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
 {
   guint i;
@@ -616,6 +638,7 @@ const SrganKernels srgan_kernels_c = {
     .convolve_row = convolve_row,
     .pack_winograd = pack_winograd,
     .convolve_winograd = convolve_winograd,
+    .sum_parts_row = sum_parts_row,
     .add_row = add_row,
     .activate_row = activate_row,
     .curve_row = curve_row,

@@ -38,10 +38,15 @@ typedef gfloat Vector __attribute__ ((vector_size (4 * LANES)));
 typedef gint32 IntVector __attribute__ ((vector_size (4 * LANES)));
 typedef guint8 ByteVector __attribute__ ((vector_size (LANES)));
 typedef gfloat Quad __attribute__ ((vector_size (16)));
+typedef gfloat Pair __attribute__ ((vector_size (8)));
+typedef gint32 QuadMask __attribute__ ((vector_size (16)));
 typedef gfloat UnalignedVector
     __attribute__ ((vector_size (4 * LANES), aligned (4), may_alias));
 typedef gfloat UnalignedQuad
     __attribute__ ((vector_size (16), aligned (4), may_alias));
+
+typedef gfloat UnalignedPair
+    __attribute__ ((vector_size (8), aligned (4), may_alias));
 
 /* Permutations of two vectors; x(q) stands for four indices. */
 #define LANE_INDICES_4(x) x (0)
@@ -625,6 +630,46 @@ pack_convolution (SrganConvolution *convolution, guint in_channels,
 #include "kernels/depthwise.h"
 #include "kernels/winograd.h"
 
+/* ---- Convolutions in parts ---- */
+
+/* @n, a constant, is the side of the square of parts. */
+INLINE void
+sum_parts (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width, guint n)
+{
+  const gsize stride = convolution->out_stride;
+  const guint channels = convolution->out_channels / (n * n);
+  const Quad bias = *(const UnalignedQuad *) (convolution->bias + stride);
+  const Quad slope = *(const UnalignedQuad *) (convolution->slope + stride);
+  const QuadMask is_used = (QuadMask){0, 1, 2, 3} < (gint32) channels;
+
+  for (guint x = 0; x < width; x++, output += 4) {
+    Quad sum = {0};
+
+    UNROLL
+    for (guint j = 0; j < n; j++) {
+      UNROLL
+      for (guint i = 0; i < n; i++)
+        sum += *(const UnalignedQuad *) (rows[j] + (x + 3 * i) * stride +
+                                         (j * n + i) * channels);
+    }
+    sum += bias;
+    sum = (Quad) (((sum > 0) & (QuadMask) sum) |
+                  (~(sum > 0) & (QuadMask) (sum * slope)));
+    *(UnalignedQuad *) output = (Quad) ((QuadMask) sum & is_used);
+  }
+}
+
+static void
+sum_parts_row (const SrganConvolution *convolution, const gfloat *const *rows,
+    gfloat *output, guint width)
+{
+  if (convolution->n_parts == 3)
+    sum_parts (convolution, rows, output, width, 3);
+  else
+    sum_parts (convolution, rows, output, width, 2);
+}
+
 /* ---- Rows ---- */
 
 static void
@@ -850,6 +895,14 @@ shuffle_channel (gfloat *restrict output, const gfloat *restrict input,
         v += load_vector (base + 2 * x);
       store_vector (output + 2 * x, v);
     }
+  } else if (factor == 2) {
+    for (; x < n; x++) {
+      Pair pair = *(const UnalignedPair *) (input + (gsize) x * in_stride);
+
+      if (base)
+        pair += *(const UnalignedPair *) (base + 2 * x);
+      *(UnalignedPair *) (output + 2 * x) = pair;
+    }
   } else if (factor == 4) {
     for (; x < n; x++) {
       Quad q = *(const UnalignedQuad *) (input + (gsize) x * in_stride);
@@ -899,11 +952,17 @@ shuffle_three_channels (gfloat *output, const gfloat *input, gsize in_stride,
   else if (factor == 2)
     for (; x + 2 <= width; x += 2, input += 2 * in_stride, output += 12) {
       const gfloat *next = input + in_stride;
+      Pair a[2] = {
+          *(const UnalignedPair *) input, *(const UnalignedPair *) next};
+      Pair b[2] = {*(const UnalignedPair *) (input + 4),
+          *(const UnalignedPair *) (next + 4)};
+      Pair d[2] = {*(const UnalignedPair *) (input + 8),
+          *(const UnalignedPair *) (next + 8)};
 
       store_three_channels (output,
-          (Quad){input[0], input[1], next[0], next[1]},
-          (Quad){input[4], input[5], next[4], next[5]},
-          (Quad){input[8], input[9], next[8], next[9]});
+          __builtin_shufflevector (a[0], a[1], 0, 1, 2, 3),
+          __builtin_shufflevector (b[0], b[1], 0, 1, 2, 3),
+          __builtin_shufflevector (d[0], d[1], 0, 1, 2, 3));
     }
   for (; x < width; x++, input += in_stride)
     for (p = 0; p < factor; p++)
@@ -1408,6 +1467,7 @@ const SrganKernels SET = {
     .convolve_row = convolve_row,
     .pack_winograd = pack_winograd,
     .convolve_winograd = convolve_winograd,
+    .sum_parts_row = sum_parts_row,
     .add_row = add_row,
     .activate_row = activate_row,
     .curve_row = curve_row,

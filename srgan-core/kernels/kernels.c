@@ -331,3 +331,67 @@ srgan_convolution_pack_winograd (SrganConvolution *convolution,
     }
   return TRUE;
 }
+
+/* @values, or @rest where there are none, behind as many of @rest as there are
+ * channels of all parts. */
+static gfloat *
+append_values (guint n_outputs, const gfloat *values, guint n, gfloat rest)
+{
+  gfloat *all =
+      srgan_aligned_alloc (n_outputs + SRGAN_PARTS_MAX_CHANNELS, sizeof *all);
+  guint i;
+
+  for (i = 0; all && i < n_outputs; i++)
+    all[i] = rest;
+  for (i = 0; all && i < n; i++)
+    all[n_outputs + i] = values ? values[i] : rest;
+  return all;
+}
+
+gboolean
+srgan_convolution_pack_parts (SrganConvolution *convolution,
+    const SrganKernels *kernels, guint in_channels, guint in_stride,
+    guint out_channels, guint side, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope)
+{
+  const guint n = (side + 2) / 3, n_outputs = n * n * out_channels;
+  gfloat *part, *all_bias, *all_slope;
+  gsize n_weight, o, i, y, x;
+
+  memset (convolution, 0, sizeof *convolution);
+  if (!g_size_checked_mul (&n_weight, n_outputs, in_channels) ||
+      !g_size_checked_mul (&n_weight, n_weight, 9))
+    return FALSE;
+  part = srgan_aligned_alloc (n_weight, sizeof (gfloat));
+  if (!part)
+    return FALSE;
+  for (o = 0; o < out_channels; o++)
+    for (i = 0; i < in_channels; i++)
+      for (y = 0; y < side; y++)
+        for (x = 0; x < side; x++) {
+          gsize output = (y / 3 * n + x / 3) * out_channels + o;
+
+          part[(output * in_channels + i) * 9 + y % 3 * 3 + x % 3] =
+              weight[((o * in_channels + i) * side + y) * side + x];
+        }
+  if (!kernels->pack_winograd (
+          convolution, in_channels, in_stride, n_outputs, part, NULL, NULL)) {
+    srgan_aligned_free (part);
+    return FALSE;
+  }
+  srgan_aligned_free (part);
+
+  all_bias = append_values (convolution->out_stride, bias, out_channels, 0);
+  all_slope = append_values (convolution->out_stride, slope, out_channels, 1);
+  srgan_aligned_free (convolution->bias);
+  srgan_aligned_free (convolution->slope);
+  convolution->bias = all_bias;
+  convolution->slope = all_slope;
+  convolution->bytes += 2 * SRGAN_PARTS_MAX_CHANNELS * sizeof (gfloat);
+  convolution->n_parts = n;
+  if (!all_bias || !all_slope) {
+    srgan_convolution_clear (convolution);
+    return FALSE;
+  }
+  return TRUE;
+}

@@ -47,6 +47,8 @@ typedef struct {
   gint variant;  /* the kernel set's own */
   gsize scratch; /* floats that convolve_winograd() works in; 0: packed for
                     convolve_row() */
+  guint n_parts; /* a side of the square of 3x3 parts that the kernel was cut
+                    into: see srgan_convolution_pack_parts(); else 0 */
 } SrganConvolution;
 
 /* Activations that convolve_row() does not fuse. */
@@ -122,6 +124,13 @@ typedef struct {
   void (*convolve_winograd) (const SrganConvolution *convolution,
       const gfloat *const *rows, gfloat *const *output, guint n_tiles,
       gfloat *scratch);
+
+  /* One row of a convolution in parts, from what convolve_winograd() made of
+   * it. rows[j] point at the pixel of row j of parts that part (j, 0) gives the
+   * first output pixel, and hold @width + 3 (n_parts - 1) pixels. Writes 4
+   * floats a pixel: the channels and zeros. */
+  void (*sum_parts_row) (const SrganConvolution *convolution,
+      const gfloat *const *rows, gfloat *output, guint width);
 
   /* output[i] = a[i] + b[i]; output may be a or b. */
   void (*add_row) (gfloat *output, const gfloat *a, const gfloat *b, guint n);
@@ -252,6 +261,23 @@ const SrganKernels *const *srgan_kernels_list (void);
 
 SRGAN_API
 void srgan_convolution_clear (SrganConvolution *convolution);
+
+/* Most channels that a convolution in parts gives. */
+#define SRGAN_PARTS_MAX_CHANNELS 4
+
+/* A convolution with a large kernel to few channels as one 3x3 convolution to
+ * many: the kernel, with zeros around its end, is n_parts x n_parts kernels of
+ * 3x3, each with outputs of its own,
+ *   channel (j n_parts + i) out_channels + c,
+ * which convolve_winograd() makes all at once and sum_parts_row() adds up.
+ * weight [out][in][side][side], @side odd, 5 .. 9; @out_channels at most
+ * SRGAN_PARTS_MAX_CHANNELS, more than 8 with all parts together; otherwise as
+ * pack_winograd. Bias and slope belong to the sum. */
+SRGAN_API
+gboolean srgan_convolution_pack_parts (SrganConvolution *convolution,
+    const SrganKernels *kernels, guint in_channels, guint in_stride,
+    guint out_channels, guint side, const gfloat *weight, const gfloat *bias,
+    const gfloat *slope);
 
 /* Compiles the ORC programs, so that no frame has to: call it once, before the
  * first use of a set; harmless again. */

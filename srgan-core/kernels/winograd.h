@@ -185,11 +185,13 @@ typedef void (*MultiplyBlock) (const gfloat *weight, const gfloat *v, gfloat *m,
   }
 
 DEFINE_MULTIPLY_BLOCK (whole, PAIR_TILES, 2)
-DEFINE_MULTIPLY_BLOCK (third, PAIR_TILES / 3, 2)
-DEFINE_MULTIPLY_BLOCK (tile, 1, 2)
+DEFINE_MULTIPLY_BLOCK (half, PAIR_TILES / 2, 2)
+DEFINE_MULTIPLY_BLOCK (two, 2, 2)
+DEFINE_MULTIPLY_BLOCK (one, 1, 2)
 DEFINE_MULTIPLY_BLOCK (whole, SINGLE_TILES, 1)
-DEFINE_MULTIPLY_BLOCK (third, SINGLE_TILES / 3, 1)
-DEFINE_MULTIPLY_BLOCK (tile, 1, 1)
+DEFINE_MULTIPLY_BLOCK (half, SINGLE_TILES / 2, 1)
+DEFINE_MULTIPLY_BLOCK (two, 2, 1)
+DEFINE_MULTIPLY_BLOCK (one, 1, 1)
 
 /* All positions of @n tiles and @vectors vectors, to
  * @m[tile][position][vector]. */
@@ -197,24 +199,27 @@ INLINE void
 multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
     const gfloat *v, gfloat *m, guint n, guint vectors)
 {
-  static const MultiplyBlock blocks[PRODUCT_VECTORS][3] = {
-      {multiply_whole_1, multiply_third_1, multiply_tile_1},
-      {multiply_whole_2, multiply_third_2, multiply_tile_2}};
+  static const MultiplyBlock blocks[PRODUCT_VECTORS][4] = {
+      {multiply_whole_1, multiply_half_1, multiply_two_1, multiply_one_1},
+      {multiply_whole_2, multiply_half_2, multiply_two_2, multiply_one_2}};
   const guint whole = vectors == 2 ? PAIR_TILES : SINGLE_TILES;
-  const guint sizes[] = {whole, whole / 3, 1};
+  const guint sizes[] = {whole, whole / 2, 2, 1};
   const guint in_channels = convolution->in_channels;
   const gsize tile = get_tile_floats (convolution->in_stride);
+  const gsize m_tile = get_tile_floats (vectors * LANES);
 
   for (guint position = 0; position < 36; position++) {
     guint t = 0;
 
     while (t < n) {
-      guint size = n - t > whole / 3 && n >= whole ? 0 : n >= whole / 3 ? 1 : 2;
+      guint size = 0;
 
       /* The last block may compute tiles once more, to the same bits. */
+      while (sizes[size] > n || (size < 1 && sizes[size + 1] >= n - t))
+        size++;
       t = MIN (t, n - sizes[size]);
-      blocks[vectors - 1][size](weight, v + t * tile,
-          m + t * get_tile_floats (vectors * LANES), tile, in_channels);
+      blocks[vectors - 1][size](
+          weight, v + t * tile, m + t * m_tile, tile, in_channels);
       t += sizes[size];
     }
     weight += (gsize) in_channels * vectors * LANES;
@@ -294,15 +299,15 @@ convolve_winograd (const SrganConvolution *convolution,
     gfloat *scratch)
 {
   const guint strip = get_strip_tiles (convolution->in_stride);
-  const guint n_strips = (n_tiles + strip - 1) / strip;
+  guint first, n;
 
-  /* As even as can be. */
-  for (guint i = 0; i < n_strips; i++) {
-    guint first = n_tiles * i / n_strips;
-    guint end = n_tiles * (i + 1) / n_strips;
-
-    convolve_strip (
-        convolution, rows, output, scratch, strip, first, end - first);
+  for (first = 0; first < n_tiles; first += n) {
+    /* What is left is made to fill blocks, if need be by tiles that have been
+     * computed before: that gives the same bits. */
+    n = n_tiles - first > strip / 2 ? strip : strip / 2;
+    n = MIN (n, n_tiles);
+    first = MIN (first, n_tiles - n);
+    convolve_strip (convolution, rows, output, scratch, strip, first, n);
   }
 }
 

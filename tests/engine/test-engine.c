@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "bench-networks.h"
 #include "frames.h"
 #include "reference.h"
 #include "test-networks.h"
@@ -136,6 +137,44 @@ test_residual (void)
   }
 }
 
+/* Large kernels to few channels, which are run in parts. */
+static void
+test_parts (void)
+{
+  guint side, i;
+
+  for (side = 5; side <= 9; side += 2)
+    for (i = 0; i < G_N_ELEMENTS (sizes); i++) {
+      const TestChain chain = {
+          .colour = i % 2 ? SRGAN_COLOUR_Y : SRGAN_COLOUR_RGB,
+          .scale = i % 2 ? 2 : 1,
+          .channels = 16,
+          .n_middle = 1,
+          .side = side,
+          .activation = SRGAN_ACTIVATION_PRELU,
+          .seed = side};
+      g_autoptr (SrganNetwork) network = test_network_new_chain (&chain);
+
+      check_against_reference (network, sizes[i][0], sizes[i][1]);
+    }
+}
+
+/* What engines are compared on. */
+static void
+test_bench_networks (void)
+{
+  const BenchNetwork *bench;
+
+  for (bench = bench_networks; bench->name; bench++) {
+    GError *error = NULL;
+    g_autoptr (SrganNetwork) network =
+        bench_network_new (bench->name, FALSE, &error);
+
+    g_assert_no_error (error);
+    check_against_reference (network, 13, 9);
+  }
+}
+
 /* What ships is accurate, Winograd's transforms and all. */
 static void
 test_builtins (void)
@@ -172,7 +211,7 @@ test_tiles (void)
         kind == 0   ? new_chain (SRGAN_COLOUR_Y, 2, 16, SRGAN_FILTER_NEAREST)
         : kind == 1 ? new_chain (SRGAN_COLOUR_Y, 3, 12, SRGAN_FILTER_BICUBIC)
         : kind == 2 ? new_chain (SRGAN_COLOUR_RGB, 2, 8, SRGAN_FILTER_BILINEAR)
-                    : test_network_new_residual (SRGAN_COLOUR_RGB, 4, 8, 1, 5);
+                    : test_network_new_residual (SRGAN_COLOUR_RGB, 4, 16, 1, 5);
 
     for (format = 0; format < N_FORMATS; format++) {
       const SrganPlanSettings one = {.n_threads = 1};
@@ -721,6 +760,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/chains", test_chains);
   g_test_add_func ("/engine/ycbcr", test_ycbcr);
   g_test_add_func ("/engine/residual", test_residual);
+  g_test_add_func ("/engine/parts", test_parts);
+  g_test_add_func ("/engine/bench-networks", test_bench_networks);
   g_test_add_func ("/engine/builtins", test_builtins);
   g_test_add_func ("/engine/tiles", test_tiles);
   g_test_add_func ("/engine/luma-formats", test_luma_formats);

@@ -119,7 +119,7 @@ draw_value (Values values)
 
 /* ---- Guarded memory ---- */
 
-#define N_REGIONS 20
+#define N_REGIONS 32
 #define REGION_SIZE (1 << 21)
 
 static guint8 *regions[N_REGIONS];
@@ -739,6 +739,98 @@ check_winograd (const SrganKernels *kernels, guint effort)
           j % 5 == 4 ? VALUES_ZERO : VALUES_UNIT);
 }
 
+/* ---- srgan_convolution_pack_parts, sum_parts_row ---- */
+
+/* Winograd's four rows of parts around each output row, and their sum. */
+static void
+check_parts_shape (const SrganKernels *kernels, guint in_channels,
+    guint out_channels, guint side, guint width)
+{
+  const guint n = (side + 2) / 3, n_tiles = (width + 3 * (n - 1) + 3) / 4;
+  Shape s = {.in_channels = in_channels,
+      .in_stride = kernels->get_channel_stride (in_channels),
+      .out_channels = out_channels,
+      .kernel_width = side,
+      .kernel_height = side,
+      /* so that the last tile has inputs */
+      .width = 4 * n_tiles + 2 - 3 * (n - 1),
+      .values = VALUES_UNIT,
+      .has_bias = draw () & 1,
+      .has_slope = draw () & 1};
+  SrganConvolution convolution;
+  Problem problem;
+  const gfloat *rows[SRGAN_KERNEL_MAX_SIDE / 3];
+  gfloat *parts[4], *scratch, *output, *zeros;
+  gfloat largest = 0;
+  guint x, y, o, i, j, kx, ky;
+
+  begin_shape (kernels, &s);
+  make_problem (&problem, &s);
+  if (!srgan_convolution_pack_parts (&convolution, kernels, in_channels,
+          s.in_stride, out_channels, side, problem.weight, problem.bias,
+          problem.slope))
+    fail ("not packed");
+  if (convolution.n_parts != n ||
+      convolution.out_channels != n * n * out_channels)
+    fail ("%u parts a side, %u channels", convolution.n_parts,
+        convolution.out_channels);
+  scratch = take_floats (convolution.scratch + 16);
+  scratch = (gfloat *) (((gsize) scratch + 63) / 64 * 64);
+  zeros = take_values ((gsize) (4 * n_tiles + 2) * s.in_stride, VALUES_ZERO);
+  for (j = 0; j < n; j++) {
+    const gfloat *in[6];
+
+    for (y = 0; y < 4; y++)
+      parts[y] = take_floats ((gsize) 4 * n_tiles * convolution.out_stride);
+    /* the part's kernel is centred on its row 1; beyond the kernel, its
+     * weights are zeros */
+    for (y = 0; y < 6; y++)
+      in[y] = 3 * j + y < side ? problem.rows[3 * j + y] : zeros;
+    kernels->convolve_winograd (&convolution, in, parts, n_tiles, scratch);
+    rows[j] = parts[0];
+  }
+  output = take_floats (4 * width);
+  kernels->sum_parts_row (&convolution, rows, output, width);
+
+  for (y = 0; y < side; y++)
+    for (x = 0; x < (width + side - 1) * s.in_stride; x++)
+      largest = MAX (largest, fabsf (problem.rows[y][x]));
+  for (x = 0; x < width; x++)
+    for (o = 0; o < 4; o++) {
+      gdouble slope = problem.slope && o < out_channels ? problem.slope[o] : 1;
+      gdouble sum = 0, weights = 0;
+
+      for (ky = 0; ky < side && o < out_channels; ky++)
+        for (i = 0; i < in_channels; i++)
+          for (kx = 0; kx < side; kx++) {
+            gdouble weight = get_weight (&problem, &s, o, i, ky, kx);
+
+            weights += fabs (weight);
+            sum += weight * problem.rows[ky][(x + kx) * s.in_stride + i];
+          }
+      if (problem.bias && o < out_channels)
+        sum += problem.bias[o];
+      compare (output[4 * x + o], sum > 0 ? sum : slope * sum,
+          WINOGRAD_GROWTH * FLT_EPSILON * (weights * largest + fabs (sum)),
+          "output", x, o);
+    }
+  srgan_convolution_clear (&convolution);
+}
+
+static void
+check_parts (const SrganKernels *kernels, guint effort)
+{
+  static const guint shapes[][3] = {/* in, out, side */
+      {64, 3, 9}, {16, 1, 9}, {32, 4, 5}, {12, 3, 7}, {16, 3, 5}, {24, 2, 9}};
+  static const guint widths[] = {1, 2, 5, 17, 40};
+  guint i, j;
+
+  for (i = 0; i < G_N_ELEMENTS (shapes); i++)
+    for (j = 0; j < G_N_ELEMENTS (widths); j++)
+      check_parts_shape (
+          kernels, shapes[i][0], shapes[i][1], shapes[i][2], widths[j]);
+}
+
 /* ---- Rows ---- */
 
 static guint
@@ -1271,6 +1363,7 @@ static const struct {
     {"convolve_row/shapes", check_convolve_shapes},
     {"convolve_row/nan", check_convolve_nan},
     {"convolve_winograd", check_winograd},
+    {"sum_parts_row", check_parts},
     {"add_row", check_add},
     {"activate_row", check_activate},
     {"convolve_row/groups", check_grouped},

@@ -132,9 +132,10 @@ typedef struct {
 typedef struct {
   const gchar *name; /* the layer's */
   SrganOperation operation;
-  const gchar *algorithm; /* "direct" or "winograd": a convolution; "rows": any
-                             other, row by row; "fused": another stage does
-                             it as well */
+  const gchar *algorithm;   /* a convolution: "direct", "winograd", or "parts",
+                               a large kernel as 3x3 ones by Winograd's; "rows":
+                               any other operation, row by row; "fused": another
+                               stage does it as well */
   SrganPrecision precision; /* of its arithmetic */
   gdouble multiply_adds;    /* for one frame, nothing counted twice */
   guint ring_rows;          /* rows of its map that a tile keeps */
