@@ -31,8 +31,7 @@ free_layer (gpointer data)
 }
 
 SrganDraft *
-srgan_draft_new (
-    const gchar *name, guint channels, gint64 height, gint64 width)
+srgan_draft_new (const gchar *name, guint channels, gint64 height, gint64 width)
 {
   SrganDraft *draft = g_new0 (SrganDraft, 1);
 
@@ -196,8 +195,8 @@ fill (gfloat **numbers, guint n, gdouble value)
 }
 
 void
-srgan_draft_set_range (SrganDraft *draft, gdouble input_low,
-    gdouble input_high, gdouble output_low, gdouble output_high)
+srgan_draft_set_range (SrganDraft *draft, gdouble input_low, gdouble input_high,
+    gdouble output_low, gdouble output_high)
 {
   guint n_out = srgan_draft_get_channels (draft, last_layer (draft));
   gdouble span = output_high - output_low;
@@ -417,8 +416,7 @@ scale_output (SrganDraftLayer *layer, guint channel, gdouble factor)
     guint in_each = layer->layer.in_channels / layer->layer.groups;
     guint out_each = layer->layer.out_channels / layer->layer.groups;
     guint first = channel / out_each * in_each;
-    gsize area =
-        (gsize) layer->layer.kernel_width * layer->layer.kernel_height;
+    gsize area = (gsize) layer->layer.kernel_width * layer->layer.kernel_height;
 
     for (guint i = first; i < first + in_each; i++)
       for (gsize j = 0; j < area; j++)
@@ -475,7 +473,6 @@ is_zero (const gfloat *numbers, guint n)
 {
   return n == 0 || (numbers[0] == 0.f && is_uniform (numbers, n));
 }
-
 
 static gboolean
 is_positive (const gfloat *numbers, guint n)
@@ -620,7 +617,6 @@ merge_affine (Simplifier *self, gint index)
   GPtrArray *layers = self->draft->layers;
   SrganDraftLayer *affine = at (self, index);
   gint before = get_input (affine, 0);
-  guint n = affine->layer.out_channels;
   gboolean changed = FALSE;
 
   if (absorb (self, before, affine->weight, affine->bias, TRUE, 0)) {
@@ -649,7 +645,8 @@ merge_affine (Simplifier *self, gint index)
       changed = TRUE;
     } else if (is_operation (reader, SRGAN_OPERATION_RESIZE) &&
                reader->layer.activation == SRGAN_ACTIVATION_NONE &&
-               self->readers[index] == 1 && i < layers->len - 1) {
+               reader->inputs->len == 1 && self->readers[index] == 1 &&
+               i < layers->len - 1) {
       /* gain and enlarge change places: that may end in a layer beyond */
       SrganDraftLayer *other = affine;
 
@@ -665,7 +662,6 @@ merge_affine (Simplifier *self, gint index)
       return TRUE;
     }
   }
-  (void) n;
   if (changed) {
     self->n_affine++;
     count_readers (self);
@@ -695,7 +691,8 @@ reorder (Simplifier *self, gint index, const guint *channels, guint n,
           layer->layer.operation == SRGAN_OPERATION_MULTIPLY ||
           layer->layer.operation == SRGAN_OPERATION_ACTIVATION ||
           layer->layer.operation == SRGAN_OPERATION_CROP ||
-          layer->layer.operation == SRGAN_OPERATION_RESIZE)) {
+          (layer->layer.operation == SRGAN_OPERATION_RESIZE &&
+              layer->inputs->len == 1))) {
     for (guint i = 0; i < layer->inputs->len; i++)
       if (!reorder (
               self, get_input (layer, i), channels, n, try_only, depth + 1))
@@ -758,8 +755,7 @@ gather_into_reader (SrganDraftLayer *gather, SrganDraftLayer *reader)
 {
   guint n_in = gather->layer.in_channels;
   guint n_out = reader->layer.out_channels;
-  gsize area =
-      (gsize) reader->layer.kernel_width * reader->layer.kernel_height;
+  gsize area = (gsize) reader->layer.kernel_width * reader->layer.kernel_height;
   gfloat *weight = g_new0 (gfloat, (gsize) n_in * n_out * area);
 
   for (guint o = 0; o < n_out; o++)
@@ -1003,8 +999,7 @@ merge_shuffle (Simplifier *self, gint index)
     return TRUE;
   }
   if (!is_operation (sum, SRGAN_OPERATION_ADD) || self->readers[before] != 1 ||
-      sum->slope != NULL ||
-      shuffle->layer.activation != SRGAN_ACTIVATION_NONE)
+      sum->slope != NULL || shuffle->layer.activation != SRGAN_ACTIVATION_NONE)
     return FALSE;
   for (guint i = 0; i < sum->inputs->len; i++)
     found = found || repeats (at (self, get_input (sum, i)), factor * factor);
@@ -1014,8 +1009,8 @@ merge_shuffle (Simplifier *self, gint index)
   n_inputs = sum->inputs->len;
   for (guint i = 0; i < n_inputs; i++) {
     gint input = get_input (at (self, before), i);
-    SrganDraftLayer *each = new_layer (self->draft, SRGAN_DRAFT_LAYER,
-        shuffle->layer.name, input);
+    SrganDraftLayer *each =
+        new_layer (self->draft, SRGAN_DRAFT_LAYER, shuffle->layer.name, input);
 
     each->layer.operation = SRGAN_OPERATION_PIXEL_SHUFFLE;
     each->layer.factor = factor;
@@ -1099,9 +1094,9 @@ srgan_draft_simplify (SrganDraft *draft)
                          "layers: %u",
             self.n_affine));
   if (self.n_orders > 0)
-    g_ptr_array_add (draft->notes,
-        g_strdup_printf (
-            "channel orders merged into weights: %u", self.n_orders));
+    g_ptr_array_add (
+        draft->notes, g_strdup_printf ("channel orders merged into weights: %u",
+                          self.n_orders));
   if (self.n_pads > 0)
     g_ptr_array_add (draft->notes,
         g_strdup_printf ("paddings merged into convolutions: %u", self.n_pads));
@@ -1128,8 +1123,8 @@ refuse (const SrganDraftLayer *layer, GError **error, const gchar *format, ...)
   va_start (arguments, format);
   text = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED, "'%.60s': %s", name,
-      text);
+  g_set_error (
+      error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED, "'%.60s': %s", name, text);
   return FALSE;
 }
 
@@ -1148,8 +1143,8 @@ make_name (Finisher *self, const gchar *wanted)
       *c = '_';
   while (*base == '_')
     memmove (base, base + 1, strlen (base));
-  name = g_strdup (
-      *base == '\0' || g_str_equal (base, "input") ? "layer" : base);
+  name =
+      g_strdup (*base == '\0' || g_str_equal (base, "input") ? "layer" : base);
   for (guint i = 2; g_hash_table_contains (self->names, name); i++) {
     g_free (name);
     name = g_strdup_printf ("%s-%u", *base == '\0' ? "layer" : base, i);
@@ -1436,10 +1431,9 @@ finish_many (Finisher *self, const SrganDraftLayer *from, GError **error)
       layer.activation = SRGAN_ACTIVATION_NONE;
       layer.n_inputs = MIN (n - i, SRGAN_LAYER_MAX_INPUTS);
       memcpy (layer.inputs, inputs + i, layer.n_inputs * sizeof *inputs);
-      inputs[n_parts] =
-          layer.n_inputs == 1
-              ? inputs[i]
-              : append (self, &layer, from->layer.name, error);
+      inputs[n_parts] = layer.n_inputs == 1
+                            ? inputs[i]
+                            : append (self, &layer, from->layer.name, error);
       if (layer.n_inputs > 1 && inputs[n_parts] < 0)
         return -1;
       n_parts++;
@@ -1459,8 +1453,8 @@ finish_layer (Finisher *self, const SrganDraftLayer *from, GError **error)
   case SRGAN_DRAFT_GATHER:
     return finish_gather (self, from, error);
   case SRGAN_DRAFT_PAD:
-    refuse (from, error,
-        "padding that no convolution takes in is not supported");
+    refuse (
+        from, error, "padding that no convolution takes in is not supported");
     return -1;
   case SRGAN_DRAFT_LAYER:
     break;
@@ -1486,10 +1480,15 @@ finish_layer (Finisher *self, const SrganDraftLayer *from, GError **error)
       }
     layer.crop = (guint) from->sides[0];
     break;
+  case SRGAN_OPERATION_RESIZE:
+    if (from->inputs->len == 2)
+      layer.inputs[1] = index_of (self, get_input (from, 1));
+    break;
   default:
     break;
   }
-  layer.n_inputs = 1;
+  layer.n_inputs =
+      layer.operation == SRGAN_OPERATION_RESIZE ? from->inputs->len : 1;
   layer.inputs[0] = index_of (self, get_input (from, 0));
   layer.weight = from->weight;
   layer.bias = from->bias;

@@ -168,10 +168,9 @@ srgan_graph_new (const gchar *name)
   graph->inputs = g_ptr_array_new_with_free_func (free_input);
   graph->nodes = g_ptr_array_new_with_free_func (free_node);
   graph->outputs = g_ptr_array_new_with_free_func (g_free);
-  graph->constants = g_hash_table_new_full (
-      g_str_hash, g_str_equal, g_free, unref_constant);
-  graph->makers =
-      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  graph->constants =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_constant);
+  graph->makers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   graph->unknown =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return graph;
@@ -230,8 +229,7 @@ srgan_graph_has_value (SrganGraph *graph, const gchar *name)
 }
 
 SrganGraphNode *
-srgan_graph_add_node (
-    SrganGraph *graph, SrganNodeKind kind, const gchar *name)
+srgan_graph_add_node (SrganGraph *graph, SrganNodeKind kind, const gchar *name)
 {
   SrganGraphNode *node = g_new0 (SrganGraphNode, 1);
 
@@ -321,7 +319,7 @@ srgan_graph_add_unknown (SrganGraph *graph, const gchar *operation,
     g_autofree gchar *shown_name = g_strescape (name != NULL ? name : "", NULL);
 
     g_hash_table_replace (graph->unknown, g_strdup (outputs[i]),
-        g_strdup_printf ("'%.60s' (node '%.60s')", shown_operation,
-            shown_name));
+        g_strdup_printf (
+            "'%.60s' (node '%.60s')", shown_operation, shown_name));
   }
 }

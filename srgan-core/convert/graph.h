@@ -11,6 +11,7 @@
 #pragma once
 
 #include "convert/draft.h"
+#include "convert/reader.h"
 
 G_BEGIN_DECLS
 
@@ -94,18 +95,18 @@ typedef enum {
   SRGAN_NODE_CEIL,
   SRGAN_NODE_ROUND,
   SRGAN_NODE_RELU,
-  SRGAN_NODE_LEAKY_RELU,     /* (x) alpha: the slope */
-  SRGAN_NODE_PRELU,          /* (x, slope) */
-  SRGAN_NODE_CLIP,           /* (x, [low], [high]) */
-  SRGAN_NODE_SIGMOID,        /* (x) */
-  SRGAN_NODE_TANH,           /* (x) */
-  SRGAN_NODE_SILU,           /* (x) */
-  SRGAN_NODE_HARD_SIGMOID,   /* (x): clip (alpha x + beta, 0, 1) */
-  SRGAN_NODE_HARD_SWISH,     /* (x): x times the above */
-  SRGAN_NODE_CONCAT,         /* (x, ...) axis */
-  SRGAN_NODE_STACK,          /* (x, ...) axis: concat along a new one */
-  SRGAN_NODE_SPLIT,          /* (x, [sizes]) axis: as many as there are outputs */
-  SRGAN_NODE_SLICE,          /* (x, starts, ends, [axes], [steps]) */
+  SRGAN_NODE_LEAKY_RELU,   /* (x) alpha: the slope */
+  SRGAN_NODE_PRELU,        /* (x, slope) */
+  SRGAN_NODE_CLIP,         /* (x, [low], [high]) */
+  SRGAN_NODE_SIGMOID,      /* (x) */
+  SRGAN_NODE_TANH,         /* (x) */
+  SRGAN_NODE_SILU,         /* (x) */
+  SRGAN_NODE_HARD_SIGMOID, /* (x): clip (alpha x + beta, 0, 1) */
+  SRGAN_NODE_HARD_SWISH,   /* (x): x times the above */
+  SRGAN_NODE_CONCAT,       /* (x, ...) axis */
+  SRGAN_NODE_STACK,        /* (x, ...) axis: concat along a new one */
+  SRGAN_NODE_SPLIT,        /* (x, [sizes]) axis: as many as there are outputs */
+  SRGAN_NODE_SLICE,        /* (x, starts, ends, [axes], [steps]) */
   SRGAN_NODE_STRIDED_SLICE,  /* (x, starts, ends, [steps]); list: TensorFlow's
                                 begin, end, ellipsis, new and shrink masks */
   SRGAN_NODE_SLICE_SIZE,     /* (x, starts, sizes): TensorFlow's Slice */
@@ -252,6 +253,12 @@ struct _SrganGraph {
   GHashTable *makers;    /* name of a value -> SrganGraphNode */
   GHashTable *unknown;   /* name of a value -> what makes it, in words */
   guint n_own;           /* constants without a name so far */
+
+  /* What the file tells of the values at both ends; high 0: nothing. */
+  gdouble input_low, input_high;
+  gdouble output_low, output_high;
+  gboolean blue_first;
+  gboolean ycbcr; /* three channels are luma and chroma */
 };
 
 /**
@@ -264,5 +271,20 @@ struct _SrganGraph {
  *   the node that has no equal and why
  */
 SrganDraft *srgan_graph_lower (SrganGraph *graph, GError **error);
+
+/* Lowers @graph, fits both ends to our values and finishes the network: what a
+ * reader's last call is. */
+SrganNetwork *srgan_graph_build (SrganGraph *graph,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+/* Likewise from a draft that was made without a graph, whose values at the ends
+ * @graph tells (without nodes). */
+SrganNetwork *srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+/* Sets report->licence from a named text of the file, if it is one. */
+void srgan_report_licence (
+    SrganConvertReport *report, const gchar *name, const gchar *text);
 
 G_END_DECLS

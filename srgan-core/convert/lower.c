@@ -142,6 +142,7 @@ typedef struct {
   SrganDraft *draft;
   SrganGraphNode *node; /* at work */
   GHashTable *values;   /* name -> Value */
+  GHashTable *uses;     /* name -> nodes that still need it */
   guint64 n_computed;   /* numbers in computed constants */
   GError **error;
 } Lowering;
@@ -212,8 +213,8 @@ may_compute (Lowering *self, guint rank, const gint64 *dimensions, gsize *n)
 /* The view of a whole map: which of @rank dimensions are channels, height and
  * width; -1: none. */
 static Value *
-new_view (
-    Lowering *self, gint layer, guint rank, gint channels, gint height, gint width)
+new_view (Lowering *self, gint layer, guint rank, gint channels, gint height,
+    gint width)
 {
   Value *value = g_new0 (Value, 1);
 
@@ -245,7 +246,8 @@ merge_pieces (Dimension *dimension)
     Piece *before = n > 0 ? &dimension->pieces[n - 1] : NULL;
 
     if (before != NULL && before->axis == piece.axis &&
-        (piece.axis == AXIS_REPEAT || before->step == piece.size * piece.step)) {
+        (piece.axis == AXIS_REPEAT ||
+            before->step == piece.size * piece.step)) {
       before->size *= piece.size;
       before->step = piece.step;
     } else {
@@ -326,8 +328,8 @@ settle (Lowering *self, Value *value)
 
 /* @value through p x for x > 0 and q x below, given for each channel. */
 static Value *
-apply_slopes (
-    Lowering *self, const Value *value, const gfloat *above, const gfloat *below)
+apply_slopes (Lowering *self, const Value *value, const gfloat *above,
+    const gfloat *below)
 {
   guint n = channels_of (self, value);
   Value *result = copy_value (value, n);
@@ -415,8 +417,7 @@ find_roles (Lowering *self, const Value *value, Roles *roles)
   if (!srgan_draft_is_single (self->draft, value->layer)) {
     roles->height = find_axis (value, AXIS_HEIGHT, height);
     roles->width = find_axis (value, AXIS_WIDTH, width);
-    if (roles->height < 0 || roles->width < 0 ||
-        roles->height == roles->width)
+    if (roles->height < 0 || roles->width < 0 || roles->height == roles->width)
       return FALSE;
   }
   for (guint i = 0; i < value->rank; i++) {
@@ -519,9 +520,9 @@ materialise (Lowering *self, Value *value, Roles *roles)
 
   if (srgan_draft_is_single (draft, layer)) {
     if (roles->channels >= 0) {
-      layer = gather_pieces (self, layer,
-          value->dimensions[roles->channels].pieces,
-          value->dimensions[roles->channels].n);
+      layer =
+          gather_pieces (self, layer, value->dimensions[roles->channels].pieces,
+              value->dimensions[roles->channels].n);
       if (layer == -2)
         return FALSE;
     }
@@ -559,7 +560,8 @@ materialise (Lowering *self, Value *value, Roles *roles)
       }
       if (up != 1 || up_width != 1 || n_height != 1 || n_width != 1 ||
           width->pieces[0].step != factor || factor > 16)
-        return refuse (self, "a rearrangement of pixels that is not understood");
+        return refuse (
+            self, "a rearrangement of pixels that is not understood");
       unshuffle =
           srgan_draft_add (draft, SRGAN_DRAFT_LAYER, self->node->name, layer);
       unshuffle->layer.operation = SRGAN_OPERATION_PIXEL_UNSHUFFLE;
@@ -567,14 +569,14 @@ materialise (Lowering *self, Value *value, Roles *roles)
       unshuffle->layer.out_channels *= factor * factor;
       unshuffle->height = height->pieces[0].size;
       unshuffle->width = width->pieces[0].size;
-      layer =
-          gather_pieces (self, (gint) draft->layers->len - 1, pieces, n);
+      layer = gather_pieces (self, (gint) draft->layers->len - 1, pieces, n);
       if (layer == -2)
         return FALSE;
     } else {
       if (height->pieces[0].step != 1 || width->pieces[0].step != 1 ||
           up != up_width || up < 1 || up > 16)
-        return refuse (self, "a rearrangement of pixels that is not understood");
+        return refuse (
+            self, "a rearrangement of pixels that is not understood");
       for (guint i = 0; i < channels->n; i++)
         pieces[n++] = channels->pieces[i];
       for (guint i = 1; i < height->n; i++)
@@ -686,15 +688,14 @@ get_channel_numbers (
 
     if (steps[i] == 0)
       continue;
-    if (axis < 0 || get_size (&value->dimensions[axis]) !=
-                        constant->dimensions[i]) {
+    if (axis < 0 ||
+        get_size (&value->dimensions[axis]) != constant->dimensions[i]) {
       refuse (self, "a constant of a shape that does not fit the map's");
       return NULL;
     }
     dimension = &value->dimensions[axis];
     for (guint j = 0; j < dimension->n; j++)
-      of_channels =
-          of_channels && dimension->pieces[j].axis == AXIS_CHANNELS;
+      of_channels = of_channels && dimension->pieces[j].axis == AXIS_CHANNELS;
     if (of_channels)
       continue;
     inner = (gsize) steps[i];
@@ -877,18 +878,15 @@ compute_two (Lowering *self, SrganNodeKind kind, const SrganConstant *a,
   else
     result = srgan_constant_new_numbers (rank, dimensions, n, &numbers);
   for (gsize i = 0; i < n; i++) {
-    gdouble x =
-        srgan_constant_get (a, spread_index (a, rank, dimensions, i));
-    gdouble y =
-        srgan_constant_get (b, spread_index (b, rank, dimensions, i));
+    gdouble x = srgan_constant_get (a, spread_index (a, rank, dimensions, i));
+    gdouble y = srgan_constant_get (b, spread_index (b, rank, dimensions, i));
     gdouble z = compute (kind, x, y);
 
     if (integers == NULL)
       numbers[i] = (gfloat) z;
     else if (kind == SRGAN_NODE_DIVIDE)
-      integers[i] = to_integer (y != 0. ? self->node->integer ? trunc (z)
-                                                              : floor (z)
-                                        : 0.);
+      integers[i] = to_integer (
+          y != 0. ? self->node->integer ? trunc (z) : floor (z) : 0.);
     else
       integers[i] = to_integer (z);
   }
@@ -1146,8 +1144,8 @@ combine_maps (Lowering *self, SrganNodeKind kind, Value *a, Value *b)
         goto out;
       }
       grown = *smaller;
-      add_piece (&grown.dimensions[at], AXIS_REPEAT,
-          channels_of (self, larger), 1);
+      add_piece (
+          &grown.dimensions[at], AXIS_REPEAT, channels_of (self, larger), 1);
       if (!materialise (self, &grown, smaller == x ? &roles : &other))
         goto out;
       *smaller = grown;
@@ -1227,8 +1225,7 @@ lower_many (Lowering *self)
     return copy_value (
         result, result->constant != NULL ? 0 : channels_of (self, result));
   for (guint i = 1; i < self->node->inputs->len; i++) {
-    Value *next =
-        combine (self, self->node->kind, result, get_input (self, i));
+    Value *next = combine (self, self->node->kind, result, get_input (self, i));
 
     if (owned)
       free_value (result);
@@ -1405,6 +1402,7 @@ lower_clip (Lowering *self)
 static gboolean
 check_axis (Lowering *self, gint64 axis, guint rank, guint *result)
 {
+  *result = 0;
   if (axis < 0)
     axis += rank;
   if (axis < 0 || axis >= (gint64) rank)
@@ -1517,8 +1515,7 @@ walk_init (Walk *walk, const SrganConstant *constant, guint rank,
 
 /* A row of pieces into dimensions of these sizes. */
 static gboolean
-distribute (
-    Lowering *self, Value *value, guint rank, const gint64 *dimensions)
+distribute (Lowering *self, Value *value, guint rank, const gint64 *dimensions)
 {
   Piece pieces[SRGAN_GRAPH_MAX_RANK * MAX_PIECES];
   guint n = 0, next = 0;
@@ -1553,8 +1550,8 @@ distribute (
         piece->size = inner;
         left = 1;
       } else {
-        return refuse (self,
-            "a reshape that mixes the picture's axes is not understood");
+        return refuse (
+            self, "a reshape that mixes the picture's axes is not understood");
       }
     }
     merge_pieces (&value->dimensions[i]);
@@ -1573,8 +1570,7 @@ reshape (Lowering *self, Value *x, guint rank, const gint64 *dimensions)
     g_autoptr (GError) error = NULL;
     SrganConstant *result;
 
-    if (!srgan_constant_count (
-            rank, dimensions, G_MAXUINT32, &n, &error) ||
+    if (!srgan_constant_count (rank, dimensions, G_MAXUINT32, &n, &error) ||
         n != constant->n)
       return refuse_value (self, "a shape that does not fit");
     /* the same numbers: shared */
@@ -1586,9 +1582,8 @@ reshape (Lowering *self, Value *x, guint rank, const gint64 *dimensions)
     if (constant->owner != NULL) {
       g_bytes_ref (constant->owner);
     } else {
-      gsize bytes = MAX (n, 1) * (constant->integers != NULL
-                                         ? sizeof (gint64)
-                                         : sizeof (gfloat));
+      gsize bytes = MAX (n, 1) * (constant->integers != NULL ? sizeof (gint64)
+                                                             : sizeof (gfloat));
 
       result->numbers = g_memdup2 (constant->numbers, bytes);
       result->integers = g_memdup2 (constant->integers, bytes);
@@ -1814,14 +1809,13 @@ lower_repeats (Lowering *self)
     gint axis = (gint) i - (gint) (rank - x->rank);
     gint64 own = axis >= 0 ? get_size (&x->dimensions[axis]) : 1;
     Dimension *dimension = &result->dimensions[i];
-    gboolean fits =
-        add_piece (dimension, AXIS_REPEAT, dimensions[i] / own, 1);
+    gboolean fits = add_piece (dimension, AXIS_REPEAT, dimensions[i] / own, 1);
 
     for (guint j = 0; axis >= 0 && j < x->dimensions[axis].n; j++) {
       const Piece *piece = &x->dimensions[axis].pieces[j];
 
-      fits = fits &&
-             add_piece (dimension, piece->axis, piece->size, piece->step);
+      fits =
+          fits && add_piece (dimension, piece->axis, piece->size, piece->step);
     }
     if (!fits) {
       free_value (result);
@@ -2353,8 +2347,8 @@ concat_constants (Lowering *self, Value **parts, guint n, guint axis)
   if (!may_compute (self, first->rank, dimensions, &count))
     return NULL;
   if (whole)
-    result = srgan_constant_new_integers (
-        first->rank, dimensions, count, &integers);
+    result =
+        srgan_constant_new_integers (first->rank, dimensions, count, &integers);
   else
     result =
         srgan_constant_new_numbers (first->rank, dimensions, count, &numbers);
@@ -2404,8 +2398,8 @@ concat_maps (Lowering *self, Value **parts, guint n, guint axis)
     for (guint i = 0; i < parts[0]->dimensions[axis].n; i++) {
       const Piece *piece = &parts[0]->dimensions[axis].pieces[i];
 
-      fits = fits &&
-             add_piece (dimension, piece->axis, piece->size, piece->step);
+      fits =
+          fits && add_piece (dimension, piece->axis, piece->size, piece->step);
     }
     if (fits)
       return result;
@@ -2620,7 +2614,8 @@ get_bias (Lowering *self, guint number, guint n, gfloat **bias)
     return refuse (self, "its bias is not %u numbers", n);
   *bias = g_new (gfloat, n);
   for (guint i = 0; i < n; i++)
-    (*bias)[i] = (gfloat) srgan_constant_get (constant, constant->n == 1 ? 0 : i);
+    (*bias)[i] =
+        (gfloat) srgan_constant_get (constant, constant->n == 1 ? 0 : i);
   return TRUE;
 }
 
@@ -2705,10 +2700,11 @@ lower_conv (Lowering *self)
       break;
     case SRGAN_PADS_SAME:
     case SRGAN_PADS_SAME_LOWER:
-      total = transposed ? MAX (side - (gint) stride, 0)
-                         : (gint) MAX (((in + stride - 1) / stride - 1) * stride +
-                                           side - in,
-                               0);
+      total =
+          transposed
+              ? MAX (side - (gint) stride, 0)
+              : (gint) MAX (
+                    ((in + stride - 1) / stride - 1) * stride + side - in, 0);
       lead = total / 2;
       trail = total - lead;
       if (node->padding == SRGAN_PADS_SAME_LOWER) {
@@ -2732,10 +2728,10 @@ lower_conv (Lowering *self)
     }
   }
 
-  layer = srgan_draft_add (
-      self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
-  layer->layer.operation = transposed ? SRGAN_OPERATION_TRANSPOSED_CONV
-                                      : SRGAN_OPERATION_CONV;
+  layer =
+      srgan_draft_add (self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
+  layer->layer.operation =
+      transposed ? SRGAN_OPERATION_TRANSPOSED_CONV : SRGAN_OPERATION_CONV;
   layer->layer.out_channels = n_out;
   layer->layer.kernel_height = kernel[0];
   layer->layer.kernel_width = kernel[1];
@@ -2794,8 +2790,8 @@ lower_matmul (Lowering *self)
     free_value (map);
     return refuse_value (self, "a matrix that does not fit its input");
   }
-  layer = srgan_draft_add (
-      self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
+  layer =
+      srgan_draft_add (self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
   layer->layer.operation =
       layer->single ? SRGAN_OPERATION_LINEAR : SRGAN_OPERATION_CONV;
   layer->layer.out_channels = n_out;
@@ -2803,9 +2799,8 @@ lower_matmul (Lowering *self)
   for (guint o = 0; o < n_out; o++)
     for (guint i = 0; i < n_in; i++)
       layer->weight[(gsize) o * n_in + i] =
-          constant->numbers[node->transpose_weight
-                                ? (gsize) o * n_in + i
-                                : (gsize) i * n_out + o];
+          constant->numbers[node->transpose_weight ? (gsize) o * n_in + i
+                                                   : (gsize) i * n_out + o];
   layer->bias = bias;
   result = new_view (self, (gint) self->draft->layers->len - 1, map->rank,
       (gint) map->rank - 1, roles.height, roles.width);
@@ -2970,14 +2965,13 @@ lower_pool (Lowering *self)
   height = srgan_draft_get_height (self->draft, map->layer);
   width = srgan_draft_get_width (self->draft, map->layer);
   n = channels_of (self, map);
-  layer = srgan_draft_add (
-      self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
+  layer =
+      srgan_draft_add (self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
   if (averages && kernel[0] == height && kernel[1] == width) {
     layer->layer.operation = SRGAN_OPERATION_GLOBAL_MEAN;
     layer->single = TRUE;
     layer->height = layer->width = 1;
-    result =
-        view_like (self, (gint) self->draft->layers->len - 1, map, &roles);
+    result = view_like (self, (gint) self->draft->layers->len - 1, map, &roles);
     free_value (map);
     return result;
   }
@@ -3158,10 +3152,9 @@ resize_by_conv (Lowering *self, gint input, gint64 up, gint64 down)
 
   for (gint pass = 0; pass < 2; pass++)
     for (gint64 phase = 0; phase < up; phase++) {
-      gdouble place =
-          node->coordinates == SRGAN_COORDINATES_ASYMMETRIC
-              ? (gdouble) phase * down / up
-              : ((gdouble) phase + .5) * (gdouble) down / up - .5;
+      gdouble place = node->coordinates == SRGAN_COORDINATES_ASYMMETRIC
+                          ? (gdouble) phase * down / up
+                          : ((gdouble) phase + .5) * (gdouble) down / up - .5;
       gdouble own[4];
       gint first;
       guint count;
@@ -3193,8 +3186,8 @@ resize_by_conv (Lowering *self, gint input, gint64 up, gint64 down)
       MAX (high - (gint) down + 1, 0);
   layer->height /= down;
   layer->width /= down;
-  layer->weight = weight = g_new (gfloat,
-      (gsize) layer->layer.out_channels * side * side);
+  layer->weight = weight =
+      g_new (gfloat, (gsize) layer->layer.out_channels * side * side);
   for (guint c = 0; c < n; c++)
     for (gint64 dy = 0; dy < up; dy++)
       for (gint64 dx = 0; dx < up; dx++)
@@ -3212,6 +3205,32 @@ resize_by_conv (Lowering *self, gint input, gint64 up, gint64 down)
     shuffle->width *= up;
   }
   return (gint) self->draft->layers->len - 1;
+}
+
+/* A map of that size among those that layer @index is made of; -2: none. */
+static gint
+find_size (Lowering *self, gint index, gint64 height, gint64 width)
+{
+  g_autofree gboolean *leads = g_new0 (gboolean, index + 1);
+
+  leads[index] = TRUE;
+  for (gint i = index; i >= 0; i--) {
+    SrganDraftLayer *layer = srgan_draft_get (self->draft, i);
+
+    if (!leads[i])
+      continue;
+    if (layer->height == height && layer->width == width && !layer->single)
+      return i;
+    for (guint j = 0; j < layer->inputs->len; j++) {
+      gint input = g_array_index (layer->inputs, gint, j);
+
+      if (input >= 0)
+        leads[input] = TRUE;
+    }
+  }
+  return self->draft->height == height && self->draft->width == width
+             ? SRGAN_INPUT_NETWORK
+             : -2;
 }
 
 static Value *
@@ -3264,6 +3283,27 @@ lower_resize (Lowering *self)
     down = 1;
   else
     up = 1;
+  /* whatever the picture's size: to that of a map that this one is made of, as
+   * attention does that looks at a smaller one */
+  if (out[0] * down != in[0] * up || out[1] * down != in[1] * up) {
+    gint like = find_size (self, map->layer, out[0], out[1]);
+
+    if (like != -2 && node->coordinates == SRGAN_COORDINATES_HALF_PIXEL &&
+        node->filter == SRGAN_FILTER_BILINEAR) {
+      SrganDraftLayer *resize = srgan_draft_add (
+          self->draft, SRGAN_DRAFT_LAYER, node->name, map->layer);
+
+      resize->layer.operation = SRGAN_OPERATION_RESIZE;
+      resize->layer.filter = node->filter;
+      srgan_draft_layer_add_input (resize, like);
+      resize->height = out[0];
+      resize->width = out[1];
+      result =
+          view_like (self, (gint) self->draft->layers->len - 1, map, &roles);
+      free_value (map);
+      return result;
+    }
+  }
   if (out[0] * down != in[0] * up || out[1] * down != in[1] * up || up > 16 ||
       down > 16) {
     refuse (self,
@@ -3373,9 +3413,8 @@ lower_range (Lowering *self)
       return refuse_value (self, "its bounds are not known beforehand");
     bounds[i] = srgan_constant_get (bound, 0);
   }
-  n = bounds[2] != 0.
-          ? to_integer (ceil ((bounds[1] - bounds[0]) / bounds[2]))
-          : -1;
+  n = bounds[2] != 0. ? to_integer (ceil ((bounds[1] - bounds[0]) / bounds[2]))
+                      : -1;
   if (n < 0 || n > 65536)
     return refuse_value (self, "a range that is not supported");
   constant = srgan_constant_new_integers (1, &n, (gsize) n, &integers);
@@ -3447,8 +3486,7 @@ lower_where (Lowering *self)
     SrganConstant *result;
     SrganConstant shape = {0};
 
-    if (!spread_shapes (
-            self, x->constant, y->constant, &rank, dimensions))
+    if (!spread_shapes (self, x->constant, y->constant, &rank, dimensions))
       return NULL;
     shape.rank = rank;
     memcpy (shape.dimensions, dimensions, sizeof dimensions);
@@ -3459,13 +3497,11 @@ lower_where (Lowering *self)
       return refuse_value (self, "a choice between numbers is not supported");
     result = srgan_constant_new_integers (rank_all, whole, n, &integers);
     for (gsize i = 0; i < n; i++) {
-      gboolean is =
-          srgan_constant_get (
-              condition, spread_index (condition, rank_all, whole, i)) != 0.;
+      gboolean is = srgan_constant_get (condition,
+                        spread_index (condition, rank_all, whole, i)) != 0.;
       const SrganConstant *from = is ? x->constant : y->constant;
 
-      integers[i] =
-          from->integers[spread_index (from, rank_all, whole, i)];
+      integers[i] = from->integers[spread_index (from, rank_all, whole, i)];
     }
     return new_constant_value (result);
   }
@@ -3656,6 +3692,40 @@ lower (Lowering *self, SrganGraphNode *node)
   return TRUE;
 }
 
+/* Lets go of what nothing else needs: large files' weights lie in memory once.
+ */
+static void
+release_inputs (Lowering *self, SrganGraphNode *node)
+{
+  for (guint i = 0; i < node->inputs->len; i++) {
+    const gchar *name = g_ptr_array_index (node->inputs, i);
+    guint uses;
+
+    if (name == NULL)
+      continue;
+    uses = GPOINTER_TO_UINT (g_hash_table_lookup (self->uses, name));
+    if (uses > 1) {
+      g_hash_table_insert (
+          self->uses, (gpointer) name, GUINT_TO_POINTER (uses - 1));
+    } else {
+      g_hash_table_remove (self->values, name);
+      g_hash_table_remove (self->graph->constants, name);
+    }
+  }
+}
+
+static void
+count_use (Lowering *self, const gchar *name)
+{
+  guint uses;
+
+  if (name == NULL)
+    return;
+  uses = GPOINTER_TO_UINT (g_hash_table_lookup (self->uses, name));
+  g_hash_table_insert (
+      self->uses, (gpointer) name, GUINT_TO_POINTER (uses + 1));
+}
+
 typedef struct {
   SrganGraphNode *node;
   guint next; /* input to look at */
@@ -3720,6 +3790,7 @@ evaluate (Lowering *self, const gchar *name, GHashTable *open)
       }
       if (!lower (self, top->node))
         return FALSE;
+      release_inputs (self, top->node);
       g_array_set_size (stack, stack->len - 1);
       name = NULL;
     }
@@ -3746,6 +3817,15 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
   self.error = &own_error;
   self.values =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_value);
+  self.uses = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; i < graph->nodes->len; i++) {
+    SrganGraphNode *node = g_ptr_array_index (graph->nodes, i);
+
+    for (guint j = 0; j < node->inputs->len; j++)
+      count_use (&self, g_ptr_array_index (node->inputs, j));
+  }
+  for (guint i = 0; i < graph->outputs->len; i++)
+    count_use (&self, g_ptr_array_index (graph->outputs, i));
   for (guint i = 0; i < graph->outputs->len; i++) {
     const gchar *name = g_ptr_array_index (graph->outputs, i);
     Value *value;
@@ -3765,8 +3845,7 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
 
           if (!srgan_draft_is_single (self.draft, map->layer) &&
               height > best_height &&
-              (best < -1 ||
-                  channels_of (&self, map) == self.draft->channels)) {
+              (best < -1 || channels_of (&self, map) == self.draft->channels)) {
             best = map->layer;
             best_height = height;
           }
@@ -3781,6 +3860,7 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
     }
   }
   g_hash_table_unref (self.values);
+  g_hash_table_unref (self.uses);
   if (best < 0) {
     srgan_draft_free (self.draft);
     if (first_error != NULL)

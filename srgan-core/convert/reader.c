@@ -20,6 +20,7 @@ static const SrganReader readers[] = {
     {"safetensors",
         "safetensors: our own, or a PyTorch state dict (.safetensors)",
         srgan_detect_safetensors, srgan_read_safetensors},
+    {"onnx", "ONNX, opset 7 to 23 (.onnx)", srgan_detect_onnx, srgan_read_onnx},
     {NULL},
 };
 

@@ -89,4 +89,9 @@ SrganNetwork *srgan_read_safetensors (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_onnx (SrganSource *source);
+SrganNetwork *srgan_read_onnx (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 G_END_DECLS
