@@ -21,6 +21,10 @@ static const SrganReader readers[] = {
         "safetensors: our own, or a PyTorch state dict (.safetensors)",
         srgan_detect_safetensors, srgan_read_safetensors},
     {"onnx", "ONNX, opset 7 to 23 (.onnx)", srgan_detect_onnx, srgan_read_onnx},
+    {"ncnn", "ncnn: .param, with the .bin beside it", srgan_detect_ncnn,
+        srgan_read_ncnn},
+    {"waifu2x", "waifu2x, vgg_7 and upconv_7 (.json)", srgan_detect_waifu2x,
+        srgan_read_waifu2x},
     {NULL},
 };
 

@@ -94,4 +94,14 @@ SrganNetwork *srgan_read_onnx (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_ncnn (SrganSource *source);
+SrganNetwork *srgan_read_ncnn (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+gboolean srgan_detect_waifu2x (SrganSource *source);
+SrganNetwork *srgan_read_waifu2x (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 G_END_DECLS
