@@ -26,6 +26,29 @@ describe_range (gdouble low, gdouble high)
   return g_strdup_printf ("%g-%g", low, high);
 }
 
+/* What a network may be called: the file's name, without folder and ending. */
+static gchar *
+make_name (const gchar *path)
+{
+  g_autofree gchar *base = g_path_get_basename (path);
+  g_autofree gchar *valid = NULL;
+  gchar *dot = strrchr (base, '.');
+  GString *name = g_string_new (NULL);
+
+  if (dot != NULL && dot > base)
+    *dot = '\0';
+  valid = g_utf8_make_valid (base, -1);
+  for (const gchar *c = valid; *c != '\0' && name->len < 120;
+       c = g_utf8_next_char (c)) {
+    gunichar letter = g_utf8_get_char (c);
+
+    g_string_append_unichar (name, g_unichar_isprint (letter) ? letter : '_');
+  }
+  if (name->len == 0)
+    g_string_append (name, "network");
+  return g_string_free (name, FALSE);
+}
+
 SrganNetwork *
 srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     const SrganConvertOptions *options, SrganConvertReport *report,
@@ -82,6 +105,8 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     report->range = g_strdup_printf ("%s to %s", input, output);
   }
 
+  g_free (draft->name);
+  draft->name = make_name (graph->name != NULL ? graph->name : "");
   network = srgan_draft_finish (draft, colour, error);
   if (network == NULL)
     return NULL;
