@@ -82,7 +82,7 @@ srgan_layer_get_costs (
   if (side == 3 && fills_vectors (layer->out_channels))
     costs[SRGAN_ALGORITHM_WINOGRAD] =
         get_winograd_cost (layer->in_channels, layer->out_channels, lanes);
-  if (side >= 5 && side <= SRGAN_KERNEL_MAX_SIDE && side % 2 == 1 &&
+  if (side >= 5 && side <= SRGAN_PARTS_MAX_SIDE && side % 2 == 1 &&
       layer->out_channels <= SRGAN_PARTS_MAX_CHANNELS &&
       fills_vectors (n_outputs) && layer->padding == SRGAN_PADDING_ZERO)
     costs[SRGAN_ALGORITHM_PARTS] =

@@ -102,7 +102,7 @@ run_parts (const SrganStage *stage, SrganTile *tile, gint row)
   for (i = row == region->y0 ? get_n_older (stage->layer) : 0; i >= 0; i--)
     make_parts (stage, tile, newest - 4 * i);
   for (y = MAX (row, 0); y < MIN (row + 4, stage->height); y++) {
-    const gfloat *rows[SRGAN_KERNEL_MAX_SIDE / 3];
+    const gfloat *rows[SRGAN_PARTS_MAX_SIDE / 3];
 
     for (j = 0; j < stage->convolution->n_parts; j++)
       rows[j] = get_pixel (

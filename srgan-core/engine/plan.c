@@ -367,9 +367,14 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
 
       srgan_tile_place (tile, &input);
       measure_width (tile, widest);
-      /* Tiles of one line need the same rows. */
-      if (index % plan->n_tiles_x == 0)
+      if (index % plan->n_tiles_x == 0) {
+        /* Tiles of one line need the same rows, but for those whose part of a
+         * smaller map is empty: hence the whole line. */
+        const SrganRegion line = {0, plan->width, input.y0, input.y1};
+
+        srgan_tile_place (tile, &line);
         srgan_tile_measure (tile);
+      }
     }
   tile->pass = plan->pass;
   if (plan->reuse)

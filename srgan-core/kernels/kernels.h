@@ -262,7 +262,9 @@ const SrganKernels *const *srgan_kernels_list (void);
 SRGAN_API
 void srgan_convolution_clear (SrganConvolution *convolution);
 
-/* Most channels that a convolution in parts gives. */
+/* Widest kernel of a convolution in parts. */
+#define SRGAN_PARTS_MAX_SIDE 9
+/* Most channels that it gives. */
 #define SRGAN_PARTS_MAX_CHANNELS 4
 
 /* A convolution with a large kernel to few channels as one 3x3 convolution to
