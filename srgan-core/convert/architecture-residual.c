@@ -420,60 +420,6 @@ srgan_build_edsr (SrganBuild *build)
   return build_upsampler (build, map, spelling->up, spelling->last, width);
 }
 
-/* A matrix on a 1x1 map, of a 1x1 convolution's weights. */
-static gint
-build_linear (
-    SrganBuild *build, gint map, const gchar *name, SrganActivation activation)
-{
-  const gchar *weight_name = srgan_build_name (build, "%s.weight", name);
-  const gchar *bias_name = srgan_build_name (build, "%s.bias", name);
-  g_autofree gfloat *weight = srgan_build_get_numbers (build, weight_name);
-  g_autofree gfloat *bias = srgan_build_has (build, "%s", bias_name)
-                                ? srgan_build_get_numbers (build, bias_name)
-                                : NULL;
-  SrganLayer layer = {
-      .name = (gchar *) name,
-      .operation = SRGAN_OPERATION_LINEAR,
-      .n_inputs = 1,
-      .inputs = {map},
-      .out_channels = get_out (build, name),
-      .weight = weight,
-      .bias = bias,
-      .activation = activation,
-  };
-
-  if (build->error != NULL)
-    return 0;
-  if (get_in (build, name) != srgan_build_get_channels (build, map) ||
-      srgan_named_tensor_get_n (srgan_build_find (build, weight_name)) !=
-          (guint64) get_in (build, name) * get_out (build, name) ||
-      (bias != NULL && srgan_named_tensor_get_n (srgan_build_find (
-                           build, bias_name)) != get_out (build, name))) {
-    srgan_build_fail (build, "tensor '%s%s': its shape does not fit",
-        build->prefix, weight_name);
-    return 0;
-  }
-  return srgan_build_layer (build, &layer);
-}
-
-gint
-srgan_build_channel_attention (SrganBuild *build, gint map, const gchar *name,
-    const gchar *squeeze, const gchar *excite)
-{
-  const SrganLayer mean = {
-      .name = (gchar *) srgan_build_name (build, "%s_mean", name),
-      .operation = SRGAN_OPERATION_GLOBAL_MEAN,
-      .n_inputs = 1,
-      .inputs = {map},
-  };
-  gint gate = srgan_build_layer (build, &mean);
-
-  gate = build_linear (build, gate, squeeze, SRGAN_ACTIVATION_RELU);
-  gate = build_linear (build, gate, excite, SRGAN_ACTIVATION_SIGMOID);
-  return srgan_build_multiply (
-      build, srgan_build_name (build, "%s_gated", name), map, gate);
-}
-
 gint
 srgan_build_rcan (SrganBuild *build)
 {

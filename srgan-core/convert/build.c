@@ -720,22 +720,130 @@ srgan_build_multiply (SrganBuild *build, const gchar *name, gint a, gint b)
   return srgan_build_join (build, SRGAN_OPERATION_MULTIPLY, name, inputs, 2);
 }
 
-gint
-srgan_build_contrast_attention (SrganBuild *build, gint map, const gchar *name,
-    const gchar *squeeze, const gchar *excite)
+/* @map less its means, and in @mean and @variance (1x1) what these are. */
+static gint
+take_mean (SrganBuild *build, gint map, const gchar *name, gint *mean,
+    gint *variance, SrganActivation activation, gfloat epsilon)
 {
-  srgan_build_fail (build,
-      "its attention needs the deviation of whole maps, which cannot be "
-      "computed yet");
-  return map;
+  guint n = srgan_build_get_channels (build, map);
+  g_autofree gfloat *minus = g_new0 (gfloat, MAX ((gsize) n * n, 1));
+  SrganLayer layer = {
+      .name = (gchar *) srgan_build_name (build, "%s_mean", name),
+      .operation = SRGAN_OPERATION_GLOBAL_MEAN,
+      .n_inputs = 1,
+      .inputs = {map},
+  };
+  gint centred;
+
+  *mean = srgan_build_layer (build, &layer);
+  for (guint i = 0; i < n; i++)
+    minus[i * n + i] = -1.f;
+  layer.name = (gchar *) srgan_build_name (build, "%s_minus", name);
+  layer.operation = SRGAN_OPERATION_LINEAR;
+  layer.inputs[0] = *mean;
+  layer.out_channels = n;
+  layer.weight = minus;
+  centred =
+      srgan_build_add (build, srgan_build_name (build, "%s_centred", name), map,
+          srgan_build_layer (build, &layer));
+  layer = (SrganLayer){
+      .name = (gchar *) srgan_build_name (build, "%s_variance", name),
+      .operation = SRGAN_OPERATION_GLOBAL_MEAN,
+      .n_inputs = 1,
+      .activation = activation,
+      .activation_low = epsilon,
+  };
+  layer.inputs[0] = srgan_build_multiply (
+      build, srgan_build_name (build, "%s_squared", name), centred, centred);
+  *variance = srgan_build_layer (build, &layer);
+  return centred;
 }
 
 gint
 srgan_build_instance_norm (
     SrganBuild *build, gint map, const gchar *name, const gchar *slope)
 {
-  srgan_build_fail (build,
-      "its instance norms need the deviation of whole maps, which cannot be "
-      "computed yet");
-  return map;
+  SrganLayer layer = {
+      .name = (gchar *) srgan_build_name (build, "%s_norm", name),
+      .operation = SRGAN_OPERATION_MULTIPLY,
+      .n_inputs = 2,
+  };
+  g_autofree gfloat *slopes = NULL;
+  gint mean, gain, centred;
+
+  centred = take_mean (
+      build, map, name, &mean, &gain, SRGAN_ACTIVATION_INVERSE_ROOT, 1e-5f);
+  if (slope != NULL) {
+    slopes = get_slopes (build, slope, srgan_build_get_channels (build, map));
+    layer.activation = SRGAN_ACTIVATION_PRELU;
+    layer.slope = slopes;
+  }
+  layer.inputs[0] = centred;
+  layer.inputs[1] = gain;
+  return srgan_build_layer (build, &layer);
+}
+
+/* A matrix on a 1x1 map, of a 1x1 convolution's weights. */
+static gint
+build_linear (
+    SrganBuild *build, gint map, const gchar *name, SrganActivation activation)
+{
+  const gchar *weight_name = srgan_build_name (build, "%s.weight", name);
+  const gchar *bias_name = srgan_build_name (build, "%s.bias", name);
+  guint out = srgan_build_get_dimension (build, weight_name, 0);
+  guint in = srgan_build_get_channels (build, map);
+  g_autofree gfloat *weight = get_vector (build, weight_name, out * in);
+  g_autofree gfloat *bias = srgan_build_has (build, "%s", bias_name)
+                                ? get_vector (build, bias_name, out)
+                                : NULL;
+  const SrganLayer layer = {
+      .name = (gchar *) name,
+      .operation = SRGAN_OPERATION_LINEAR,
+      .n_inputs = 1,
+      .inputs = {map},
+      .out_channels = out,
+      .weight = weight,
+      .bias = bias,
+      .activation = activation,
+  };
+
+  return srgan_build_layer (build, &layer);
+}
+
+/* @map times what the two matrices make of the 1x1 map @gate. */
+static gint
+gate_by (SrganBuild *build, gint map, gint gate, const gchar *name,
+    const gchar *squeeze, const gchar *excite)
+{
+  gate = build_linear (build, gate, squeeze, SRGAN_ACTIVATION_RELU);
+  gate = build_linear (build, gate, excite, SRGAN_ACTIVATION_SIGMOID);
+  return srgan_build_multiply (
+      build, srgan_build_name (build, "%s_gated", name), map, gate);
+}
+
+gint
+srgan_build_channel_attention (SrganBuild *build, gint map, const gchar *name,
+    const gchar *squeeze, const gchar *excite)
+{
+  const SrganLayer mean = {
+      .name = (gchar *) srgan_build_name (build, "%s_mean", name),
+      .operation = SRGAN_OPERATION_GLOBAL_MEAN,
+      .n_inputs = 1,
+      .inputs = {map},
+  };
+
+  return gate_by (
+      build, map, srgan_build_layer (build, &mean), name, squeeze, excite);
+}
+
+gint
+srgan_build_contrast_attention (SrganBuild *build, gint map, const gchar *name,
+    const gchar *squeeze, const gchar *excite)
+{
+  gint mean, deviation, sum;
+
+  take_mean (build, map, name, &mean, &deviation, SRGAN_ACTIVATION_ROOT, 0.f);
+  sum = srgan_build_add (
+      build, srgan_build_name (build, "%s_sum", name), deviation, mean);
+  return gate_by (build, map, sum, name, squeeze, excite);
 }

@@ -65,6 +65,16 @@ tanh_vector (Vector x)
   return (Vector) ((IntVector) e | ((IntVector) x & sign));
 }
 
+/* sqrt() is exactly rounded everywhere; x >= @least. */
+INLINE Vector
+root_vector (Vector x, gfloat least)
+{
+  x = select_vector (x > fill_vector (least), x, fill_vector (least));
+  for (guint i = 0; i < LANES; i++)
+    x[i] = __builtin_sqrtf (x[i]);
+  return x;
+}
+
 /* Rows of SrganCurve.coefficients. */
 INLINE Vector
 spline_vector (Vector x, const gfloat *coefficients, gsize stride)
@@ -99,6 +109,10 @@ curve_vector (Vector x, SrganCurveKind kind, Vector low, Vector high,
            sigmoid_vector (x);
   case SRGAN_CURVE_CLIP:
     return clamp_vector (x, low, high);
+  case SRGAN_CURVE_ROOT:
+    return root_vector (x + low, 0);
+  case SRGAN_CURVE_INVERSE_ROOT:
+    return fill_vector (1) / root_vector (x + low, FLT_MIN);
   default:
     return spline_vector (x, coefficients, stride);
   }
@@ -158,6 +172,12 @@ curve_row (gfloat *output, const gfloat *input, const SrganCurve *curve,
     break;
   case SRGAN_CURVE_SPLINE:
     curve_fixed (output, input, curve, SRGAN_CURVE_SPLINE, stride, width);
+    break;
+  case SRGAN_CURVE_ROOT:
+    curve_fixed (output, input, curve, SRGAN_CURVE_ROOT, stride, width);
+    break;
+  case SRGAN_CURVE_INVERSE_ROOT:
+    curve_fixed (output, input, curve, SRGAN_CURVE_INVERSE_ROOT, stride, width);
     break;
   }
   if (channels < stride)

@@ -8,6 +8,7 @@
  */
 #include "kernels/kernels-private.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -303,6 +304,10 @@ apply_curve (gfloat x, const SrganCurve *curve, guint channel, gsize stride)
     return x / (1 + expf (-x));
   case SRGAN_CURVE_CLIP:
     return CLAMP (x, curve->low, curve->high);
+  case SRGAN_CURVE_ROOT:
+    return sqrtf (MAX (x + curve->low, 0));
+  case SRGAN_CURVE_INVERSE_ROOT:
+    return 1 / sqrtf (MAX (x + curve->low, FLT_MIN));
   default:
     if (!(x > -1))
       return c[0] + c[stride] * x;

@@ -17,6 +17,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <float.h>
 #include <string.h>
 
 #include "kernels/kernels-private.h"

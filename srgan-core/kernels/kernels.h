@@ -59,13 +59,15 @@ typedef enum {
   SRGAN_CURVE_CLIP,   /* to low .. high */
   SRGAN_CURVE_SPLINE, /* c[0] + c[1] x for x <= -1, c[5] + c[6] x for x >= 1,
                          ((c[4] x + c[3]) x + c[2]) x between */
+  SRGAN_CURVE_ROOT,   /* sqrt (x + low), 0 where that is negative */
+  SRGAN_CURVE_INVERSE_ROOT, /* 1 over it */
 } SrganCurveKind;
 
 #define SRGAN_CURVE_COEFFICIENTS 7
 
 typedef struct {
   SrganCurveKind kind;
-  gfloat low, high;     /* CLIP */
+  gfloat low, high;     /* CLIP; ROOT, INVERSE_ROOT: low */
   gfloat *coefficients; /* SPLINE: c[7][stride], the stride of the row */
 } SrganCurve;
 

@@ -81,6 +81,8 @@ static const struct {
     [SRGAN_ACTIVATION_TANH] = {"tanh"},
     [SRGAN_ACTIVATION_SIGMOID] = {"sigmoid"},
     [SRGAN_ACTIVATION_SPLINE] = {"spline", .n_slopes = 3},
+    [SRGAN_ACTIVATION_ROOT] = {"root", .low = TRUE},
+    [SRGAN_ACTIVATION_INVERSE_ROOT] = {"inverse-root", .low = TRUE},
 };
 
 const gchar *

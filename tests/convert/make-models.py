@@ -405,6 +405,7 @@ def esa(n, p, x, f, rfdn=False):
 
 
 def rlfn(n, x, width=10, middle=12, blocks=2, scale=2):
+    n.gain = .6  # its gates magnify rounding
     first = y = n.conv("conv_1", x * 255, width)
     for i in range(1, blocks + 1):
         p = "block_%d." % i

@@ -357,6 +357,10 @@ activate (const SrganLayer *layer, guint c, gdouble v)
     return tanh (v);
   case SRGAN_ACTIVATION_SIGMOID:
     return 1 / (1 + exp (-v));
+  case SRGAN_ACTIVATION_ROOT:
+    return sqrt (MAX (v + layer->activation_low, 0));
+  case SRGAN_ACTIVATION_INVERSE_ROOT:
+    return 1 / sqrt (MAX (v + layer->activation_low, 1e-30));
   case SRGAN_ACTIVATION_SPLINE:
     return spline (v, layer->slope[c], layer->slope[layer->out_channels + c],
         layer->slope[2 * layer->out_channels + c]);

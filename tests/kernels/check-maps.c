@@ -138,6 +138,10 @@ apply_curve (const SrganCurve *curve, gdouble x, guint c, guint stride)
     return x / (1 + exp (-x));
   case SRGAN_CURVE_CLIP:
     return CLAMP (x, curve->low, curve->high);
+  case SRGAN_CURVE_ROOT:
+    return sqrt (MAX ((gfloat) x + curve->low, 0));
+  case SRGAN_CURVE_INVERSE_ROOT:
+    return 1 / sqrt (MAX ((gfloat) x + curve->low, FLT_MIN));
   default:
     if (x <= -1)
       return k[c] + k[stride + c] * x;
@@ -159,8 +163,8 @@ check_curves (const SrganKernels *kernels, guint effort)
     guint channels = draw_range (1, 40), width = draw_range (1, 30), x, c;
     guint stride =
         draw () & 1 ? channels : kernels->get_channel_stride (channels);
-    gfloat range = ranges[round / 5 % G_N_ELEMENTS (ranges)];
-    SrganCurve curve = {.kind = round % 5, .low = -.3f, .high = .7f};
+    gfloat range = ranges[round / 7 % G_N_ELEMENTS (ranges)];
+    SrganCurve curve = {.kind = round % 7, .low = -.3f, .high = .7f};
     gfloat *input, *output;
 
     take_back ();

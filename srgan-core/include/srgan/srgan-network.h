@@ -47,16 +47,19 @@ typedef enum {
 
 /* Applied to a layer's result, per channel. Nicks as in the comment. */
 typedef enum {
-  SRGAN_ACTIVATION_NONE,       /* none */
-  SRGAN_ACTIVATION_RELU,       /* relu */
-  SRGAN_ACTIVATION_LEAKY_RELU, /* leaky-relu: slope `activation_low` */
-  SRGAN_ACTIVATION_PRELU,      /* prelu: tensor NAME.slope, [out] */
-  SRGAN_ACTIVATION_SILU,       /* silu: x * sigmoid (x) */
-  SRGAN_ACTIVATION_CLIP,       /* clip: to activation_low .. _high */
-  SRGAN_ACTIVATION_TANH,       /* tanh */
-  SRGAN_ACTIVATION_SIGMOID,    /* sigmoid */
-  SRGAN_ACTIVATION_SPLINE,     /* spline: tensor NAME.slope, [3][out]: the
-                                  slopes at x <= -1, 0 and x >= 1 */
+  SRGAN_ACTIVATION_NONE,         /* none */
+  SRGAN_ACTIVATION_RELU,         /* relu */
+  SRGAN_ACTIVATION_LEAKY_RELU,   /* leaky-relu: slope `activation_low` */
+  SRGAN_ACTIVATION_PRELU,        /* prelu: tensor NAME.slope, [out] */
+  SRGAN_ACTIVATION_SILU,         /* silu: x * sigmoid (x) */
+  SRGAN_ACTIVATION_CLIP,         /* clip: to activation_low .. _high */
+  SRGAN_ACTIVATION_TANH,         /* tanh */
+  SRGAN_ACTIVATION_SIGMOID,      /* sigmoid */
+  SRGAN_ACTIVATION_SPLINE,       /* spline: tensor NAME.slope, [3][out]: the
+                                    slopes at x <= -1, 0 and x >= 1 */
+  SRGAN_ACTIVATION_ROOT,         /* root: of x + `activation_low` (0 below) */
+  SRGAN_ACTIVATION_INVERSE_ROOT, /* inverse-root: 1 over that: with means of
+                                    squares, a norm */
   SRGAN_N_ACTIVATIONS,
 } SrganActivation;
 
@@ -121,7 +124,8 @@ typedef struct {
   guint first;        /* slice: the first channel taken */
   guint crop;         /* crop: pixels off each side */
   SrganActivation activation;
-  gfloat activation_low;  /* leaky-relu: slope; clip: lower bound */
+  gfloat activation_low;  /* leaky-relu: slope; clip: lower bound;
+                             root, inverse-root: what is added to x */
   gfloat activation_high; /* clip: upper bound */
 
   /* Weights, float32, owned by the network; NULL where a layer has none.
