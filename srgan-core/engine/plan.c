@@ -406,23 +406,28 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
       offset += stage->parts_row_floats * srgan_parts_get_ring_rows (stage);
     }
   }
-  /* Room beside the widest row for the taps of an interpolation. */
-  plan->component_floats =
+  /* Room beside the widest row for the taps of an interpolation; components
+   * have one float a pixel, and start on whole input pixels. */
+  plan->map_row_floats =
       row + align_floats (2 * SRGAN_KERNEL_MAX_TAPS * stride);
+  plan->component_floats = align_floats (
+      (gsize) MAX (widest[SRGAN_STAGE_SOURCE], widest[plan->sink]) +
+      4 * SRGAN_KERNEL_MAX_TAPS);
   plan->arena_floats = offset;
 }
 
 static gboolean
 init_memory (SrganPlan *plan, GError **error)
 {
-  /* blend, three components, two chroma rings and restride */
-  const guint n_rows = 1 + 3 + 2 * SRGAN_CHROMA_ROWS + 1;
+  /* three components and two chroma rings; blend and restride */
+  const guint n_rows = 3 + 2 * SRGAN_CHROMA_ROWS;
   guint i, j;
 
-  plan->zeros = srgan_aligned_alloc (plan->component_floats, sizeof (gfloat));
+  plan->zeros = srgan_aligned_alloc (plan->map_row_floats, sizeof (gfloat));
   if (!plan->zeros)
     goto no_memory;
   plan->tile_floats = plan->arena_floats + plan->scratch_floats +
+                      2 * plan->map_row_floats +
                       n_rows * plan->component_floats;
   plan->tiles = g_new0 (SrganTile, plan->settings.n_threads);
   for (i = 0; i < plan->settings.n_threads; i++) {
@@ -441,12 +446,13 @@ init_memory (SrganPlan *plan, GError **error)
           plan->stages[j].ring_offset;
     tile->scratch = memory += plan->arena_floats;
     tile->blend = memory += plan->scratch_floats;
-    tile->restride = memory += plan->component_floats;
-    for (j = 0; j < 3; j++)
-      tile->component[j] = memory += plan->component_floats;
+    tile->restride = memory += plan->map_row_floats;
+    memory += plan->map_row_floats;
+    for (j = 0; j < 3; j++, memory += plan->component_floats)
+      tile->component[j] = memory;
     for (j = 0; j < 2; j++) {
-      tile->chroma[j] = memory += plan->component_floats;
-      memory += (SRGAN_CHROMA_ROWS - 1) * plan->component_floats;
+      tile->chroma[j] = memory;
+      memory += SRGAN_CHROMA_ROWS * plan->component_floats;
     }
   }
   return TRUE;
@@ -677,7 +683,7 @@ srgan_plan_get_report (SrganPlan *plan, SrganPlanReport *report)
   report->tile_width = (guint) plan->tile_width;
   report->tile_height = (guint) plan->tile_height;
   report->workspace_bytes =
-      (plan->settings.n_threads * plan->tile_floats + plan->component_floats) *
+      (plan->settings.n_threads * plan->tile_floats + plan->map_row_floats) *
           sizeof (gfloat) +
       plan->pass_bytes;
   report->kept_bytes = plan->reuse ? srgan_reuse_get_bytes (plan->reuse) : 0;
@@ -694,6 +700,7 @@ srgan_plan_get_layer_report (
   static const gchar *const algorithms[SRGAN_N_ALGORITHMS] = {
       "direct", "winograd", "parts"};
   const SrganStage *stage;
+  gdouble costs[SRGAN_N_ALGORITHMS];
 
   g_return_val_if_fail (plan != NULL && report != NULL, FALSE);
 
@@ -711,6 +718,10 @@ srgan_plan_get_layer_report (
     report->algorithm = algorithms[srgan_layer_get_algorithm (
         stage->layer, plan->kernels->lanes)];
   report->precision = SRGAN_PRECISION_FP32;
+  srgan_layer_get_costs (stage->layer, plan->kernels->lanes, costs);
+  report->direct_cost = costs[SRGAN_ALGORITHM_DIRECT];
+  report->winograd_cost = costs[SRGAN_ALGORITHM_WINOGRAD];
+  report->parts_cost = costs[SRGAN_ALGORITHM_PARTS];
   report->multiply_adds =
       srgan_layer_get_multiply_adds (stage->layer) * plan->width * plan->height;
   report->ring_rows = stage->run ? stage->ring_rows : 0;

@@ -176,6 +176,7 @@ struct _SrganPlan {
   gsize arena_floats;     /* of a tile's rings */
   gsize tile_floats;      /* of all of a tile's memory */
   gsize scratch_floats;   /* of tile->scratch */
+  gsize map_row_floats;   /* of tile->blend, ->restride and zeros: of any map */
   gsize component_floats; /* of one row of tile->component and ->chroma */
   gfloat *zeros;          /* a row of zeros, wide enough for any map */
   gfloat *singles;        /* the 1x1 maps */

@@ -19,6 +19,8 @@
 
 #include "base/memory.h"
 #include "base/workers.h"
+#include "bench-networks.h"
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 #include "tool.h"
 
@@ -112,14 +114,21 @@ static gint threads;
 static gdouble seconds = 3;
 static gboolean as_json;
 static gboolean only_kernels;
+static gboolean whole_suite;
+static gboolean explain;
+static gchar *precision_name;
 
 static const GOptionEntry entries[] = {
     {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-        "A built-in's name or a model file (default: fast-clean)", "MODEL"},
+        "A built-in's name, a model file, or g1 to g4: random weights in the "
+        "shapes\nthat engines are compared on (default: fast-clean)",
+        "MODEL"},
     {"scale", 's', 0, G_OPTION_ARG_INT, &scale,
         "Times larger (default: the model's, else 2)", "S"},
     {"size", 'S', 0, G_OPTION_ARG_STRING, &size,
-        "Of the input, in pixels (default: 960x540)", "WxH"},
+        "Of the input, in pixels (default: 960x540; the suite: what gives "
+        "1080p)",
+        "WxH"},
     {"threads", 't', 0, G_OPTION_ARG_INT, &threads,
         "Threads (default: the CPUs that the process may use)", "N"},
     {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
@@ -128,6 +137,14 @@ static const GOptionEntry entries[] = {
         "How long to measure (default: 3)", "SECONDS"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
         "Print JSON for other programs", NULL},
+    {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
+        "auto, fp32 or int8 (default: auto)", "PRECISION"},
+    {"explain", 'e', 0, G_OPTION_ARG_NONE, &explain,
+        "Say how the plan runs each layer, and why", NULL},
+    {"suite", 0, 0, G_OPTION_ARG_NONE, &whole_suite,
+        "Measure g1 to g4 and all built-ins, on one thread and on two, in "
+        "every\nprecision that they have",
+        NULL},
     {"kernels", 'k', 0, G_OPTION_ARG_NONE, &only_kernels,
         "Measure the convolution kernels alone, on one thread", NULL},
     {NULL},
@@ -178,7 +195,7 @@ show_progress (gdouble done, gdouble left)
 /* ---- The peak ---- */
 
 typedef struct {
-  const SrganKernels *kernels;
+  gdouble (*multiply_add) (guint64 n); /* a kernel set's */
   guint64 n_rounds;
   gdouble operations; /* of one item */
 } Peak;
@@ -187,7 +204,7 @@ static void
 run_peak (gpointer data, guint item, guint worker)
 {
   Peak *peak = data;
-  gdouble operations = peak->kernels->multiply_add (peak->n_rounds);
+  gdouble operations = peak->multiply_add (peak->n_rounds);
 
   if (worker == 0)
     peak->operations = operations;
@@ -322,14 +339,28 @@ typedef struct {
   SrganPlanReport report;
 } Result;
 
+/* The best that this processor does in the plan's precision. */
+static Peak
+get_peak (const SrganPlanReport *report)
+{
+  Peak peak = {.n_rounds = 100000};
+
+  if (report->precision == SRGAN_PRECISION_INT8)
+    peak.multiply_add =
+        srgan_int8_kernels_get (srgan_cpu_get_flags ())->multiply_add;
+  else
+    peak.multiply_add =
+        srgan_kernels_get (srgan_cpu_get_flags ())->multiply_add;
+  return peak;
+}
+
 /* Turns of frames and of the peak, some 50 ms each, for @seconds in all. */
 static void
 measure_frames (SrganPlan *plan, const SrganFrame *input,
-    const SrganFrame *output, SrganWorkers *workers,
-    const SrganKernels *kernels, Result *result)
+    const SrganFrame *output, SrganWorkers *workers, Result *result)
 {
   const gdouble operations = 2 * result->report.multiply_adds;
-  Peak peak = {.kernels = kernels, .n_rounds = 100000};
+  Peak peak = get_peak (&result->report);
   GArray *times = g_array_sized_new (FALSE, FALSE, sizeof (gdouble), 4096);
   GArray *rates = g_array_sized_new (FALSE, FALSE, sizeof (gdouble), 256);
   GArray *peaks = g_array_sized_new (FALSE, FALSE, sizeof (gdouble), 256);
@@ -386,45 +417,47 @@ measure_frames (SrganPlan *plan, const SrganFrame *input,
 
 /* ---- Output ---- */
 
+/* Members of the object that @builder is in. */
+static void
+add_result (JsonBuilder *builder, SrganNetwork *network, const gchar *layout,
+    const Result *result)
+{
+  const SrganPlanReport *report = &result->report;
+
+  tool_json_add_string (builder, "model", srgan_network_get_name (network));
+  tool_json_add_count (builder, "scale", srgan_network_get_scale (network));
+  tool_json_add_count (builder, "width", result->width);
+  tool_json_add_count (builder, "height", result->height);
+  tool_json_add_string (builder, "format", layout);
+  tool_json_add_string (
+      builder, "precision", srgan_precision_to_string (report->precision));
+  tool_json_add_string (builder, "kernels", report->kernels);
+  tool_json_add_count (builder, "threads", report->n_threads);
+  tool_json_add_count (builder, "frames", result->n_frames);
+  tool_json_add_number (builder, "ms_p50", result->ms_p50);
+  tool_json_add_number (builder, "ms_p95", result->ms_p95);
+  tool_json_add_number (builder, "gflops", result->operations * 1e-9);
+  tool_json_add_number (builder, "peak_gflops", result->peak * 1e-9);
+  tool_json_add_number (builder, "peak_share", result->share);
+  tool_json_add_number (
+      builder, "multiply_adds_per_frame", report->multiply_adds);
+  tool_json_add_count (builder, "workspace_bytes", report->workspace_bytes);
+  tool_json_add_count (builder, "weight_bytes", report->weight_bytes);
+  tool_json_add_count (builder, "tile_width", report->tile_width);
+  tool_json_add_count (builder, "tile_height", report->tile_height);
+  json_builder_set_member_name (builder, "allocations_per_frame");
+  if (result->allocations < 0)
+    json_builder_add_null_value (builder);
+  else
+    json_builder_add_double_value (builder, result->allocations);
+}
+
 static void
 print_result (SrganNetwork *network, const Result *result)
 {
   const SrganPlanReport *report = &result->report;
   guint by = srgan_network_get_scale (network);
 
-  if (as_json) {
-    JsonBuilder *builder = json_builder_new ();
-
-    json_builder_begin_object (builder);
-    tool_json_add_string (builder, "model", srgan_network_get_name (network));
-    tool_json_add_count (builder, "scale", by);
-    tool_json_add_count (builder, "width", result->width);
-    tool_json_add_count (builder, "height", result->height);
-    tool_json_add_string (builder, "format", format);
-    tool_json_add_string (builder, "kernels", report->kernels);
-    tool_json_add_count (builder, "threads", report->n_threads);
-    tool_json_add_count (builder, "frames", result->n_frames);
-    tool_json_add_number (builder, "ms_p50", result->ms_p50);
-    tool_json_add_number (builder, "ms_p95", result->ms_p95);
-    tool_json_add_number (builder, "gflops", result->operations * 1e-9);
-    tool_json_add_number (builder, "peak_gflops", result->peak * 1e-9);
-    tool_json_add_number (builder, "peak_share", result->share);
-    tool_json_add_number (
-        builder, "multiply_adds_per_frame", report->multiply_adds);
-    tool_json_add_count (builder, "workspace_bytes", report->workspace_bytes);
-    tool_json_add_count (builder, "weight_bytes", report->weight_bytes);
-    tool_json_add_count (builder, "tile_width", report->tile_width);
-    tool_json_add_count (builder, "tile_height", report->tile_height);
-    json_builder_set_member_name (builder, "allocations_per_frame");
-    if (result->allocations < 0)
-      json_builder_add_null_value (builder);
-    else
-      json_builder_add_double_value (builder, result->allocations);
-    json_builder_end_object (builder);
-    tool_json_print (builder);
-    g_object_unref (builder);
-    return;
-  }
   printf ("%s, %ux%u to %ux%u, %s; %s kernels, %u thread%s\n",
       srgan_network_get_name (network), result->width, result->height,
       result->width * by, result->height * by, format, report->kernels,
@@ -586,78 +619,365 @@ bench_kernels (void)
   return tool_finish ();
 }
 
-/* ---- The whole ---- */
+/* ---- Layers ---- */
 
-static const SrganKernels *
-find_kernels (const gchar *name)
+static gchar *
+format_cost (gdouble cost)
 {
-  const SrganKernels *const *kernels = srgan_kernels_list ();
-
-  while (strcmp ((*kernels)->name, name) != 0)
-    kernels++;
-  return *kernels;
+  return cost < 0 ? NULL : g_strdup_printf ("%.0f", cost);
 }
 
-static gint
-bench_network (const SrganPlanSettings *settings)
+static void
+print_layers (SrganPlan *plan)
 {
-  GError *error = NULL;
-  gchar *note = NULL;
-  SrganNetwork *network = srgan_network_open (
-      model != NULL ? model : "fast-clean", (guint) scale, &note, &error);
-  SrganPlan *plan = NULL;
-  SrganWorkers *workers = NULL;
-  Picture input = {0}, output = {0};
-  Result result = {.width = settings->width, .height = settings->height};
-  gint status = TOOL_EXIT_FAILED;
+  ToolTable *table = tool_table_new ("llllrrrrrr");
+  SrganLayerReport layer;
 
-  if (network == NULL)
-    return tool_fail (error);
-  if (note != NULL)
+  tool_table_add (table, g_strdup ("layer"), g_strdup ("operation"),
+      g_strdup ("algorithm"), g_strdup ("precision"), g_strdup ("GFLOP"),
+      g_strdup ("direct"), g_strdup ("winograd"), g_strdup ("parts"),
+      g_strdup ("rows"), g_strdup ("KiB"));
+  for (guint i = 0; srgan_plan_get_layer_report (plan, i, &layer); i++)
+    tool_table_add (table, g_strdup (layer.name),
+        g_strdup (srgan_operation_to_string (layer.operation)),
+        g_strdup (layer.algorithm),
+        g_strdup (srgan_precision_to_string (layer.precision)),
+        layer.multiply_adds > 0
+            ? g_strdup_printf ("%.2f", 2e-9 * layer.multiply_adds)
+            : NULL,
+        format_cost (layer.direct_cost), format_cost (layer.winograd_cost),
+        format_cost (layer.parts_cost),
+        layer.ring_rows > 0 ? g_strdup_printf ("%u", layer.ring_rows) : NULL,
+        layer.ring_rows > 0 ? g_strdup_printf ("%.0f", layer.ring_bytes / 1024.)
+                            : NULL);
+  printf ("\n");
+  tool_table_print (table);
+  printf (
+      "\nIn columns direct, winograd and parts stands what a convolution is "
+      "expected to\ncost in fp32, in vector multiply-adds an output pixel: "
+      "the least is taken. rows\nand KiB: what a tile keeps of the layer's "
+      "map.\n");
+}
+
+static void
+add_layers (JsonBuilder *builder, SrganPlan *plan)
+{
+  SrganLayerReport layer;
+
+  json_builder_set_member_name (builder, "layers");
+  json_builder_begin_array (builder);
+  for (guint i = 0; srgan_plan_get_layer_report (plan, i, &layer); i++) {
+    const struct {
+      const gchar *name;
+      gdouble cost;
+    } costs[] = {{"direct_cost", layer.direct_cost},
+        {"winograd_cost", layer.winograd_cost},
+        {"parts_cost", layer.parts_cost}};
+
+    json_builder_begin_object (builder);
+    tool_json_add_string (builder, "name", layer.name);
+    tool_json_add_string (
+        builder, "operation", srgan_operation_to_string (layer.operation));
+    tool_json_add_string (builder, "algorithm", layer.algorithm);
+    tool_json_add_string (
+        builder, "precision", srgan_precision_to_string (layer.precision));
+    tool_json_add_number (builder, "multiply_adds", layer.multiply_adds);
+    for (guint j = 0; j < G_N_ELEMENTS (costs); j++)
+      if (costs[j].cost >= 0)
+        tool_json_add_number (builder, costs[j].name, costs[j].cost);
+    tool_json_add_count (builder, "ring_rows", layer.ring_rows);
+    tool_json_add_count (builder, "ring_bytes", layer.ring_bytes);
+    json_builder_end_object (builder);
+  }
+  json_builder_end_array (builder);
+}
+
+/* ---- Networks ---- */
+
+static SrganNetwork *
+open_network (const gchar *name, guint by, GError **error)
+{
+  gchar *note = NULL;
+  SrganNetwork *network;
+
+  if (bench_network_exists (name)) {
+    network = bench_network_new (name, FALSE, error);
+    if (network != NULL && by != 0 && by != srgan_network_get_scale (network)) {
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+          "%s enlarges %u times, not %u: leave --scale out", name,
+          srgan_network_get_scale (network), by);
+      g_clear_pointer (&network, srgan_network_unref);
+    }
+    return network;
+  }
+  network = srgan_network_open (name, by, &note, error);
+  if (network != NULL && note != NULL)
     tool_warn ("%s", note);
   g_free (note);
+  return network;
+}
 
-  plan = srgan_plan_new (network, settings, &error);
-  if (plan == NULL) {
-    tool_fail (error);
+/* @plan: (out): for the caller to free, where there is no error. */
+static gboolean
+measure_network (SrganNetwork *network, const SrganPlanSettings *settings,
+    SrganPlan **plan, Result *result, GError **error)
+{
+  const guint by = srgan_network_get_scale (network);
+  SrganWorkers *workers = NULL;
+  Picture input = {0}, output = {0};
+  gboolean is_done = FALSE;
+
+  *result = (Result){.width = settings->width, .height = settings->height};
+  *plan = srgan_plan_new (network, settings, error);
+  if (*plan == NULL)
+    return FALSE;
+  srgan_plan_get_report (*plan, &result->report);
+  workers = srgan_workers_new (result->report.n_threads, error);
+  if (workers == NULL)
     goto done;
-  }
-  srgan_plan_get_report (plan, &result.report);
-  workers = srgan_workers_new (result.report.n_threads, &error);
-  if (workers == NULL) {
-    tool_fail (error);
-    goto done;
-  }
   if (!picture_init (
           &input, &settings->layout, settings->width, settings->height) ||
-      !picture_init (&output, &settings->layout,
-          settings->width * srgan_network_get_scale (network),
-          settings->height * srgan_network_get_scale (network))) {
-    tool_warn (
+      !picture_init (&output, &settings->layout, settings->width * by,
+          settings->height * by)) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
         "no memory for frames of %ux%u", settings->width, settings->height);
     goto done;
   }
   picture_fill (&input);
-  measure_frames (plan, &input.frame, &output.frame, workers,
-      find_kernels (result.report.kernels), &result);
-  print_result (network, &result);
-  status = tool_finish ();
+  measure_frames (*plan, &input.frame, &output.frame, workers, result);
+  is_done = TRUE;
 
 done:
   picture_clear (&input);
   picture_clear (&output);
   if (workers != NULL)
     srgan_workers_free (workers);
-  if (plan != NULL)
-    srgan_plan_free (plan);
+  if (!is_done)
+    g_clear_pointer (plan, srgan_plan_free);
+  return is_done;
+}
+
+static gint
+bench_network (const SrganPlanSettings *settings)
+{
+  GError *error = NULL;
+  SrganNetwork *network = open_network (
+      model != NULL ? model : "fast-clean", (guint) scale, &error);
+  SrganPlan *plan = NULL;
+  Result result;
+
+  if (network == NULL)
+    return tool_fail (error);
+  if (!measure_network (network, settings, &plan, &result, &error)) {
+    srgan_network_unref (network);
+    return tool_fail (error);
+  }
+  if (as_json) {
+    JsonBuilder *builder = json_builder_new ();
+
+    json_builder_begin_object (builder);
+    add_result (builder, network, format, &result);
+    if (explain)
+      add_layers (builder, plan);
+    json_builder_end_object (builder);
+    tool_json_print (builder);
+    g_object_unref (builder);
+  } else {
+    print_result (network, &result);
+    if (explain)
+      print_layers (plan);
+  }
+  srgan_plan_free (plan);
   srgan_network_unref (network);
-  return status;
+  return tool_finish ();
+}
+
+/* ---- --suite ---- */
+
+typedef struct {
+  JsonBuilder *builder;
+  ToolTable *table;
+} Suite;
+
+static gboolean
+suite_add_peaks (Suite *suite, GError **error)
+{
+  static const SrganPlanReport reports[] = {
+      {.precision = SRGAN_PRECISION_FP32}, {.precision = SRGAN_PRECISION_INT8}};
+
+  json_builder_set_member_name (suite->builder, "peaks");
+  json_builder_begin_array (suite->builder);
+  for (guint i = 0; i < G_N_ELEMENTS (reports); i++)
+    for (guint n_threads = 1; n_threads <= 2; n_threads++) {
+      SrganWorkers *workers = srgan_workers_new (n_threads, error);
+      const gchar *name =
+          reports[i].precision == SRGAN_PRECISION_INT8
+              ? srgan_int8_kernels_get (srgan_cpu_get_flags ())->name
+              : srgan_kernels_get (srgan_cpu_get_flags ())->name;
+      Peak peak = get_peak (&reports[i]);
+      gdouble rates[5];
+
+      if (workers == NULL)
+        return FALSE;
+      for (guint turn = 0; turn < G_N_ELEMENTS (rates); turn++)
+        rates[turn] = measure_peak (workers, &peak, MIN (seconds, 1) / 10);
+      srgan_workers_free (workers);
+      qsort (rates, G_N_ELEMENTS (rates), sizeof *rates, compare_numbers);
+
+      json_builder_begin_object (suite->builder);
+      tool_json_add_string (suite->builder, "precision",
+          srgan_precision_to_string (reports[i].precision));
+      tool_json_add_string (suite->builder, "kernels", name);
+      tool_json_add_count (suite->builder, "threads", n_threads);
+      tool_json_add_number (
+          suite->builder, "gflops", rates[G_N_ELEMENTS (rates) / 2] * 1e-9);
+      json_builder_end_object (suite->builder);
+      tool_table_add (suite->table, g_strdup ("bare multiply-adds"),
+          g_strdup (name),
+          g_strdup (srgan_precision_to_string (reports[i].precision)),
+          g_strdup_printf ("%u", n_threads), NULL,
+          g_strdup_printf ("%.0f", rates[G_N_ELEMENTS (rates) / 2] * 1e-9),
+          NULL, NULL, NULL, NULL);
+    }
+  json_builder_end_array (suite->builder);
+  return TRUE;
+}
+
+/* One network on one thread, then on two; nothing in a precision that it does
+ * not have. */
+static gboolean
+suite_add_network (Suite *suite, SrganNetwork *network, const gchar *layout,
+    guint width, guint height, SrganPrecision precision, GError **error)
+{
+  gdouble alone = 0, alone_peak = 0;
+
+  for (guint n_threads = 1; n_threads <= 2; n_threads++) {
+    SrganPlanSettings settings = {.width = width,
+        .height = height,
+        .precision = precision,
+        .n_threads = n_threads};
+    SrganPlan *plan = NULL;
+    GError *failure = NULL;
+    gchar *scaling = NULL;
+    Result result;
+
+    get_layout (layout, &settings.layout);
+    if (!measure_network (network, &settings, &plan, &result, &failure)) {
+      if (g_error_matches (failure, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED) &&
+          precision != SRGAN_PRECISION_FP32) {
+        g_error_free (failure);
+        return TRUE;
+      }
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+    srgan_plan_free (plan);
+    if (n_threads == 1) {
+      alone = result.ms_p50;
+      alone_peak = result.peak;
+    } else {
+      scaling = g_strdup_printf (
+          "%.2f of %.2f", alone / result.ms_p50, result.peak / alone_peak);
+    }
+
+    json_builder_begin_object (suite->builder);
+    add_result (suite->builder, network, layout, &result);
+    json_builder_end_object (suite->builder);
+    tool_table_add (suite->table, g_strdup (srgan_network_get_name (network)),
+        g_strdup_printf ("%ux%u to %ux%u", width, height,
+            width * srgan_network_get_scale (network),
+            height * srgan_network_get_scale (network)),
+        g_strdup (srgan_precision_to_string (result.report.precision)),
+        g_strdup_printf ("%u", n_threads),
+        g_strdup_printf ("%.2f", result.ms_p50),
+        g_strdup_printf ("%.0f", result.operations * 1e-9),
+        g_strdup_printf ("%.0f", result.peak * 1e-9),
+        g_strdup_printf ("%.0f %%", 100 * result.share), scaling,
+        g_strdup_printf ("%.1f", result.report.workspace_bytes / 1048576.));
+  }
+  return TRUE;
+}
+
+static gboolean
+suite_add_precisions (Suite *suite, SrganNetwork *network, const gchar *layout,
+    guint width, guint height, GError **error)
+{
+  return suite_add_network (suite, network, layout, width, height,
+             SRGAN_PRECISION_FP32, error) &&
+         suite_add_network (suite, network, layout, width, height,
+             SRGAN_PRECISION_INT8, error);
+}
+
+/* @frame: (nullable): the size of all frames, instead of their own. */
+static gint
+bench_suite (const SrganPlanSettings *frame)
+{
+  const gchar *const *names = srgan_network_list_builtins ();
+  Suite suite = {json_builder_new (), tool_table_new ("lllrrrrrrr")};
+  GError *error = NULL;
+  gboolean is_done;
+
+  tool_table_add (suite.table, g_strdup ("network"), g_strdup ("frame"),
+      g_strdup ("precision"), g_strdup ("threads"), g_strdup ("ms"),
+      g_strdup ("GFLOP/s"), g_strdup ("peak"), g_strdup ("share"),
+      g_strdup ("scaling"), g_strdup ("MiB"));
+  json_builder_begin_object (suite.builder);
+  is_done = suite_add_peaks (&suite, &error);
+  json_builder_set_member_name (suite.builder, "results");
+  json_builder_begin_array (suite.builder);
+  for (const BenchNetwork *bench = bench_networks; is_done && bench->name;
+       bench++) {
+    SrganNetwork *network = bench_network_new (bench->name, FALSE, &error);
+
+    is_done =
+        network != NULL && suite_add_precisions (&suite, network, "rgb",
+                               frame ? frame->width : bench->width,
+                               frame ? frame->height : bench->height, &error);
+    g_clear_pointer (&network, srgan_network_unref);
+  }
+  for (; is_done && *names != NULL; names++) {
+    SrganNetwork *network = srgan_network_open (*names, 0, NULL, &error);
+
+    /* to 1080p */
+    is_done =
+        network != NULL &&
+        suite_add_precisions (&suite, network, "i420",
+            frame ? frame->width : 1920 / srgan_network_get_scale (network),
+            frame ? frame->height : 1080 / srgan_network_get_scale (network),
+            &error);
+    g_clear_pointer (&network, srgan_network_unref);
+  }
+  json_builder_end_array (suite.builder);
+  json_builder_end_object (suite.builder);
+  if (is_done && as_json)
+    tool_json_print (suite.builder);
+  if (is_done && !as_json)
+    tool_table_print (suite.table);
+  else
+    tool_table_free (suite.table);
+  g_object_unref (suite.builder);
+  return is_done ? tool_finish () : tool_fail (error);
+}
+
+/* ---- The whole ---- */
+
+/* Sets @precision; FALSE when @name is none that the engine has. */
+static gboolean
+get_precision (const gchar *name, SrganPrecision *precision)
+{
+  for (guint i = 0; i < SRGAN_N_PRECISIONS; i++)
+    if (strcmp (name, srgan_precision_to_string ((SrganPrecision) i)) == 0) {
+      *precision = (SrganPrecision) i;
+      return TRUE;
+    }
+  return FALSE;
 }
 
 int
 main (int argc, char **argv)
 {
   SrganPlanSettings settings = {0};
+  gboolean has_size;
   gint status, end = 0;
 
   tool_parse (&argc, &argv, "srgan-bench", NULL,
@@ -669,7 +989,8 @@ main (int argc, char **argv)
       "limits the\ninstructions used.\n",
       entries, 0, 0);
 
-  if (size == NULL)
+  has_size = size != NULL;
+  if (!has_size)
     size = g_strdup ("960x540");
   if (format == NULL)
     format = g_strdup ("i420");
@@ -688,9 +1009,19 @@ main (int argc, char **argv)
     tool_usage_error ("--threads takes 1 to 1024, not %d", threads);
   if (!(seconds >= 0 && seconds <= 3600))
     tool_usage_error ("--seconds takes 0 to 3600, not %g", seconds);
+  if (precision_name != NULL &&
+      !get_precision (precision_name, &settings.precision))
+    tool_usage_error (
+        "--precision takes auto, fp32 or int8, not '%s'", precision_name);
   settings.n_threads = (guint) threads;
 
-  status = only_kernels ? bench_kernels () : bench_network (&settings);
+  if (only_kernels)
+    status = bench_kernels ();
+  else if (whole_suite)
+    status = bench_suite (has_size ? &settings : NULL);
+  else
+    status = bench_network (&settings);
+  g_free (precision_name);
   g_free (model);
   g_free (size);
   g_free (format);

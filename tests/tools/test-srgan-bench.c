@@ -203,6 +203,75 @@ test_contradictions (Fixture *fixture, gconstpointer data)
   g_assert_true (g_str_has_prefix (too_large, "srgan-bench: "));
 }
 
+/* What runs each layer, with the costs that were compared. */
+static void
+test_explain (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *output = NULL, *text = NULL, *messages = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObject *result;
+  JsonArray *layers;
+  gdouble multiply_adds = 0;
+
+  g_assert_cmpint (run_tool (&output, &messages, "srgan-bench", "--explain",
+                       "--json", "--model", "g4", "--size", "8x8", "--format",
+                       "rgb", "--seconds", "0", NULL),
+      ==, 0);
+  g_assert_cmpstr (messages, ==, "");
+  result = json_node_get_object (parse (parser, output));
+  layers = json_object_get_array_member (result, "layers");
+  for (guint i = 0; i < json_array_get_length (layers); i++) {
+    JsonObject *layer = json_array_get_object_element (layers, i);
+    const gchar *algorithm = json_object_get_string_member (layer, "algorithm");
+
+    multiply_adds += json_object_get_double_member (layer, "multiply_adds");
+    g_assert_cmpstr (
+        json_object_get_string_member (layer, "precision"), ==, "fp32");
+    if (strcmp (algorithm, "winograd") == 0)
+      g_assert_cmpfloat (json_object_get_double_member (layer, "winograd_cost"),
+          <, json_object_get_double_member (layer, "direct_cost"));
+    else if (strcmp (algorithm, "direct") == 0)
+      assert_positive (layer, "direct_cost");
+  }
+  g_assert_cmpfloat (multiply_adds, ==,
+      json_object_get_double_member (result, "multiply_adds_per_frame"));
+
+  g_assert_cmpint (run_tool (&text, NULL, "srgan-bench", "--explain", "--model",
+                       fixture->path, "--size", "8x8", "--seconds", "0", NULL),
+      ==, 0);
+  g_assert_nonnull (strstr (text, "\nconv0 "));
+}
+
+static void
+test_suite (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *output = NULL, *messages = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObject *suite;
+  JsonArray *results, *peaks;
+
+  g_assert_cmpint (run_tool (&output, &messages, "srgan-bench", "--suite",
+                       "--json", "--size", "16x12", "--seconds", "0", NULL),
+      ==, 0);
+  g_assert_cmpstr (messages, ==, "");
+  suite = json_node_get_object (parse (parser, output));
+  peaks = json_object_get_array_member (suite, "peaks");
+  g_assert_cmpuint (json_array_get_length (peaks), >=, 4);
+  for (guint i = 0; i < json_array_get_length (peaks); i++)
+    assert_positive (json_array_get_object_element (peaks, i), "gflops");
+  results = json_object_get_array_member (suite, "results");
+  g_assert_cmpuint (json_array_get_length (results), >=, 2 * 4);
+  for (guint i = 0; i < json_array_get_length (results); i++) {
+    JsonObject *result = json_array_get_object_element (results, i);
+
+    assert_positive (result, "ms_p50");
+    assert_positive (result, "peak_share");
+    if (i == 0)
+      g_assert_cmpstr (
+          json_object_get_string_member (result, "model"), ==, "g1");
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -213,6 +282,8 @@ main (int argc, char **argv)
       {"/srgan-bench/json", test_json},
       {"/srgan-bench/text", test_text},
       {"/srgan-bench/kernels", test_kernels},
+      {"/srgan-bench/explain", test_explain},
+      {"/srgan-bench/suite", test_suite},
       {"/srgan-bench/errors", test_errors},
       {"/srgan-bench/contradictions", test_contradictions},
   };

@@ -138,8 +138,13 @@ typedef struct {
                                stage does it as well */
   SrganPrecision precision; /* of its arithmetic */
   gdouble multiply_adds;    /* for one frame, nothing counted twice */
-  guint ring_rows;          /* rows of its map that a tile keeps */
-  gsize ring_bytes;         /* and their bytes */
+  /* Of a convolution in fp32: what the engine's model expects each algorithm to
+   * cost, in vector multiply-adds an output pixel; negative: cannot be. */
+  gdouble direct_cost;
+  gdouble winograd_cost;
+  gdouble parts_cost;
+  guint ring_rows;  /* rows of its map that a tile keeps */
+  gsize ring_bytes; /* and their bytes */
 } SrganLayerReport;
 
 typedef struct _SrganPlan SrganPlan;
