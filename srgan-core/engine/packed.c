@@ -14,8 +14,10 @@ struct _SrganPacked {
   guint n_references; /* under the table's lock */
   SrganNetwork *network;
   const SrganKernels *kernels;
+  const SrganInt8Kernels *int8_kernels; /* NULL for plans in floats */
   guint *first; /* [n_layers + 1]: each layer's first convolution */
   SrganConvolution *convolutions;
+  SrganInt8Convolution *int8_convolutions; /* one a layer, zero for others */
   SrganPacked *next;
 };
 
@@ -35,7 +37,10 @@ packed_free (SrganPacked *packed)
 
   for (i = 0; i < packed->first[get_n_layers (packed)]; i++)
     srgan_convolution_clear (&packed->convolutions[i]);
+  for (i = 0; packed->int8_convolutions && i < get_n_layers (packed); i++)
+    srgan_int8_convolution_clear (&packed->int8_convolutions[i]);
   g_free (packed->convolutions);
+  g_free (packed->int8_convolutions);
   g_free (packed->first);
   srgan_network_unref (packed->network);
   g_free (packed);
@@ -232,28 +237,45 @@ pack (SrganConvolution *convolutions, const SrganKernels *kernels,
   }
 }
 
-static SrganPacked *
-packed_new (SrganNetwork *network, const SrganKernels *kernels,
-    const guint *strides, GError **error)
+static gboolean
+pack_int8 (
+    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index)
 {
+  g_autofree gfloat *slopes =
+      get_slopes (srgan_network_get_layer (plan->network, index));
+
+  return srgan_int8_pack_layer (convolution, plan, index, slopes);
+}
+
+static SrganPacked *
+packed_new (const SrganPlan *plan, GError **error)
+{
+  SrganNetwork *network = plan->network;
   guint i, n_layers = srgan_network_get_n_layers (network);
   SrganPacked *packed = g_new0 (SrganPacked, 1);
 
   packed->n_references = 1;
   packed->network = srgan_network_ref (network);
-  packed->kernels = kernels;
+  packed->kernels = plan->kernels;
+  packed->int8_kernels = plan->int8_kernels;
   packed->first = g_new0 (guint, n_layers + 1);
   for (i = 0; i < n_layers; i++)
     packed->first[i + 1] =
         packed->first[i] +
-        get_n_convolutions (srgan_network_get_layer (network, i));
+        (plan->stages[i + 1].is_int8
+                ? 0
+                : get_n_convolutions (srgan_network_get_layer (network, i)));
   packed->convolutions = g_new0 (SrganConvolution, packed->first[n_layers]);
+  if (plan->int8_kernels)
+    packed->int8_convolutions = g_new0 (SrganInt8Convolution, n_layers);
   for (i = 0; i < n_layers; i++) {
     const SrganLayer *layer = srgan_network_get_layer (network, i);
+    const SrganStage *stage = &plan->stages[i + 1];
 
-    /* strides[0] is the source's, so that an input index is one off. */
-    if (!pack (&packed->convolutions[packed->first[i]], kernels, layer,
-            strides[layer->inputs[0] + 1])) {
+    if (!(stage->is_int8
+                ? pack_int8 (&packed->int8_convolutions[i], plan, i)
+                : pack (&packed->convolutions[packed->first[i]], plan->kernels,
+                      layer, plan->stages[stage->inputs[0]].stride))) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
           "Layer \"%s\": out of memory for its weights", layer->name);
       packed_free (packed);
@@ -264,19 +286,19 @@ packed_new (SrganNetwork *network, const SrganKernels *kernels,
 }
 
 SrganPacked *
-srgan_packed_get (SrganNetwork *network, const SrganKernels *kernels,
-    const guint *strides, GError **error)
+srgan_packed_get (const SrganPlan *plan, GError **error)
 {
   SrganPacked *packed;
 
   pthread_mutex_lock (&table_lock);
   for (packed = table; packed; packed = packed->next)
-    if (packed->network == network && packed->kernels == kernels)
+    if (packed->network == plan->network && packed->kernels == plan->kernels &&
+        packed->int8_kernels == plan->int8_kernels)
       break;
   if (packed) {
     packed->n_references++;
   } else {
-    packed = packed_new (network, kernels, strides, error);
+    packed = packed_new (plan, error);
     if (packed) {
       packed->next = table;
       table = packed;
@@ -309,6 +331,14 @@ srgan_packed_get_convolution (SrganPacked *packed, guint layer)
   return &packed->convolutions[packed->first[layer]];
 }
 
+const SrganInt8Convolution *
+srgan_packed_get_int8_convolution (SrganPacked *packed, guint layer)
+{
+  if (!packed->int8_convolutions || !packed->int8_convolutions[layer].weight)
+    return NULL;
+  return &packed->int8_convolutions[layer];
+}
+
 gsize
 srgan_packed_get_bytes (SrganPacked *packed)
 {
@@ -317,5 +347,7 @@ srgan_packed_get_bytes (SrganPacked *packed)
 
   for (i = 0; i < packed->first[get_n_layers (packed)]; i++)
     bytes += packed->convolutions[i].bytes;
+  for (i = 0; packed->int8_convolutions && i < get_n_layers (packed); i++)
+    bytes += packed->int8_convolutions[i].bytes;
   return bytes;
 }

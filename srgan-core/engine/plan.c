@@ -72,29 +72,6 @@ check_size (guint width, guint height, guint scale, GError **error)
   return FALSE;
 }
 
-static gboolean
-choose_precision (SrganPlan *plan, GError **error)
-{
-  const gchar *name = srgan_network_get_name (plan->network);
-
-  switch (plan->settings.precision) {
-  case SRGAN_PRECISION_AUTO:
-  case SRGAN_PRECISION_FP32:
-    plan->settings.precision = SRGAN_PRECISION_FP32;
-    return TRUE;
-  case SRGAN_PRECISION_INT8:
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
-        "precision: the network \"%s\" has not been quantised; "
-        "srgan-convert --int8 --calibrate FOLDER makes a file of it that has",
-        name);
-    return FALSE;
-  default:
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "precision: %u is no such thing", plan->settings.precision);
-    return FALSE;
-  }
-}
-
 /* Blocks start where a tile that starts on whole blocks of the input needs
  * the first pixel, so that going from stage to stage no tile reaches further to
  * the left and up than its layers do. */
@@ -125,7 +102,6 @@ init_stages (SrganPlan *plan, GError **error)
 {
   guint i, n_layers = srgan_network_get_n_layers (plan->network);
   SrganStage *source;
-  g_autofree guint *strides = NULL;
 
   plan->n_stages = n_layers + 2;
   plan->sink = n_layers + 1;
@@ -137,21 +113,23 @@ init_stages (SrganPlan *plan, GError **error)
   plan->stages[plan->sink].block = plan->stages[plan->sink].input_step = 1;
   if (!srgan_plan_fit (plan, error))
     return FALSE;
+  srgan_plan_init_codes (plan);
   for (i = 0; i < n_layers; i++)
     if (!srgan_stage_init (&plan->stages[i + 1], plan, i, error))
       return FALSE;
 
-  strides = g_new (guint, plan->n_stages);
-  for (i = 0; i < plan->n_stages; i++)
-    strides[i] = plan->stages[i].stride;
-  plan->packed =
-      srgan_packed_get (plan->network, plan->kernels, strides, error);
+  plan->packed = srgan_packed_get (plan, error);
   if (!plan->packed)
     return FALSE;
-  for (i = 0; i < n_layers; i++)
-    plan->stages[i + 1].convolution =
-        srgan_packed_get_convolution (plan->packed, i);
+  for (i = 0; i < n_layers; i++) {
+    SrganStage *stage = &plan->stages[i + 1];
+
+    stage->convolution = srgan_packed_get_convolution (plan->packed, i);
+    stage->int8_convolution =
+        srgan_packed_get_int8_convolution (plan->packed, i);
+  }
   srgan_frame_init (plan);
+  srgan_plan_init_floats (plan);
   for (i = 1; i < plan->n_stages; i++) {
     const SrganStage *stage = &plan->stages[i];
     guint j;
@@ -210,6 +188,15 @@ align_up (gint a, gint multiple)
   return divide_up (a, multiple) * multiple;
 }
 
+/* Of one pixel in all of its stage's rings. */
+static gsize
+get_pixel_bytes (const SrganStage *stage)
+{
+  gsize bytes = (gsize) stage->code_stride * stage->code_bytes;
+
+  return bytes + (stage->has_floats ? stage->stride * sizeof (gfloat) : 0);
+}
+
 /* Bytes that all rings of a tile take for each column of the input. */
 static gsize
 get_column_bytes (SrganPlan *plan, SrganTile *tile)
@@ -226,8 +213,8 @@ get_column_bytes (SrganPlan *plan, SrganTile *tile)
     if (stage->is_single)
       continue;
     if (stage->run)
-      bytes += (gsize) ((gdouble) stage->ring_rows * stage->stride *
-                        sizeof (gfloat) * stage->width / plan->width);
+      bytes += (gsize) ((gdouble) stage->ring_rows * get_pixel_bytes (stage) *
+                        stage->width / plan->width);
     stage->ring_rows = 0;
   }
   return MAX (bytes, 1);
@@ -396,7 +383,7 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
                         stage->scratch));
     if (i == plan->sink || !stage->run || stage->is_single)
       continue;
-    stage->row_floats = floats;
+    stage->row_floats = stage->has_floats ? floats : 0;
     stage->ring_offset = offset;
     offset += stage->row_floats * stage->ring_rows;
     if (stage->has_parts) {
@@ -405,6 +392,16 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
       stage->parts_offset = offset;
       offset += stage->parts_row_floats * srgan_parts_get_ring_rows (stage);
     }
+    if (stage->code_type == SRGAN_MAP_FLOATS)
+      continue;
+    /* kernels may read one code more than a row has */
+    floats = align_row (
+        (((gsize) widest[i] + 2 * stage->margin) * stage->code_stride + 1) *
+            stage->code_bytes / sizeof (gfloat) +
+        1);
+    stage->code_row_bytes = floats * sizeof (gfloat);
+    stage->code_offset = offset;
+    offset += floats * (stage->ring_rows + 1);
   }
   /* Room beside the widest row for the taps of an interpolation; components
    * have one float a pixel, and start on whole input pixels. */
@@ -440,10 +437,16 @@ init_memory (SrganPlan *plan, GError **error)
         srgan_aligned_alloc (plan->tile_floats, sizeof (gfloat));
     if (!memory)
       goto no_memory;
-    for (j = 0; j < plan->n_stages; j++)
-      tile->states[j].ring =
-          (plan->stages[j].is_single ? plan->singles : memory) +
-          plan->stages[j].ring_offset;
+    for (j = 0; j < plan->n_stages; j++) {
+      const SrganStage *stage = &plan->stages[j];
+      SrganStageState *state = &tile->states[j];
+
+      state->ring =
+          (stage->is_single ? plan->singles : memory) + stage->ring_offset;
+      state->codes = (guint8 *) (memory + stage->code_offset);
+      memset (state->codes, stage->code_zero,
+          stage->code_row_bytes * (stage->ring_rows + 1));
+    }
     tile->scratch = memory += plan->arena_floats;
     tile->blend = memory += plan->scratch_floats;
     tile->restride = memory += plan->map_row_floats;
@@ -507,7 +510,7 @@ srgan_plan_new (
   }
   if (plan->settings.n_threads == 0)
     plan->settings.n_threads = srgan_cpu_get_n_allowed ();
-  if (!choose_precision (plan, error) || !init_stages (plan, error))
+  if (!srgan_plan_choose_precision (plan, error) || !init_stages (plan, error))
     goto failed;
 
   tile.plan = plan;
@@ -712,12 +715,15 @@ srgan_plan_get_layer_report (
   report->operation = stage->layer->operation;
   if (!stage->run)
     report->algorithm = "fused";
+  else if (stage->is_int8)
+    report->algorithm = "int8";
   else if (!stage->convolution)
     report->algorithm = "rows";
   else
     report->algorithm = algorithms[srgan_layer_get_algorithm (
         stage->layer, plan->kernels->lanes)];
-  report->precision = SRGAN_PRECISION_FP32;
+  report->precision =
+      stage->is_int8 ? SRGAN_PRECISION_INT8 : SRGAN_PRECISION_FP32;
   srgan_layer_get_costs (stage->layer, plan->kernels->lanes, costs);
   report->direct_cost = costs[SRGAN_ALGORITHM_DIRECT];
   report->winograd_cost = costs[SRGAN_ALGORITHM_WINOGRAD];
@@ -725,7 +731,9 @@ srgan_plan_get_layer_report (
   report->multiply_adds =
       srgan_layer_get_multiply_adds (stage->layer) * plan->width * plan->height;
   report->ring_rows = stage->run ? stage->ring_rows : 0;
-  report->ring_bytes = report->ring_rows * stage->row_floats * sizeof (gfloat);
+  report->ring_bytes =
+      report->ring_rows *
+      (stage->row_floats * sizeof (gfloat) + stage->code_row_bytes);
   return TRUE;
 }
 

@@ -18,6 +18,7 @@
 #include <srgan/srgan-engine.h>
 
 #include "base/workers.h"
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 
 G_BEGIN_DECLS
@@ -116,6 +117,20 @@ struct _SrganStage {
   gsize row_floats;  /* of one ring row, margins and all */
   gsize ring_offset; /* in a tile's arena, in floats */
   gsize scratch;     /* floats of a tile's scratch for each input pixel */
+
+  /* In a plan of int8 precision: see int8.c. Beside its ring of floats, or
+   * instead, a stage has one of codes, of the same rows, pixels and margins,
+   * with one row of nothing but padding behind them. */
+  gboolean is_int8;       /* a convolution of codes */
+  gboolean makes_codes;   /* rather than floats */
+  gboolean has_floats;    /* keeps rows as floats, too */
+  SrganMapType code_type; /* FLOATS: it keeps no codes */
+  guint code_stride;      /* codes from one pixel to the next */
+  guint code_bytes;       /* of one code */
+  guint8 code_zero;       /* what stands for 0, byte for byte */
+  gsize code_row_bytes;   /* of one row, margins and all */
+  gsize code_offset;      /* in a tile's arena, in floats */
+  const SrganInt8Convolution *int8_convolution;
 };
 
 /* A stage while one tile runs. */
@@ -124,6 +139,7 @@ typedef struct {
   SrganRegion own;    /* what of it the tile alone stores or sums up */
   gint next;          /* the row it makes next */
   gfloat *ring;
+  guint8 *codes; /* likewise, of codes */
 } SrganStageState;
 
 /* One worker's memory: what it needs to run one tile after another. */
@@ -148,6 +164,7 @@ struct _SrganPlan {
   SrganNetwork *network;
   SrganPlanSettings settings;
   const SrganKernels *kernels;
+  const SrganInt8Kernels *int8_kernels; /* NULL: all is done in floats */
   SrganPacked *packed;
   guint scale;
   gint width, height; /* of the input */
@@ -353,13 +370,39 @@ gsize srgan_reuse_get_bytes (const SrganReuse *reuse);
 gboolean srgan_reuse_get_piece (
     const SrganReuse *reuse, guint column, guint row, SrganRegion *piece);
 
+/* --- int8.c: plans in integers -------------------------------------------- */
+
+/* Puts what is to be computed in into the plan's settings. */
+gboolean srgan_plan_choose_precision (SrganPlan *plan, GError **error);
+/* Before stages are made: which compute with codes, and which keep them. */
+void srgan_plan_init_codes (SrganPlan *plan);
+/* After: which keep floats. */
+void srgan_plan_init_floats (SrganPlan *plan);
+/* Packs layer @index, which is_int8, with its @slopes or NULL. FALSE when
+ * memory is out. */
+gboolean srgan_int8_pack_layer (SrganInt8Convolution *convolution,
+    const SrganPlan *plan, guint index, const gfloat *slopes);
+void srgan_stage_run_int8 (const SrganStage *stage, SrganTile *tile, gint row);
+/* As srgan_tile_get_pixel(), of the ring of codes. */
+guint8 *srgan_tile_get_code (
+    SrganTile *tile, const SrganStage *stage, gint row, gint x);
+/* A row that is there as codes, as floats, too; and the other way. */
+void srgan_stage_make_floats (
+    const SrganStage *stage, SrganTile *tile, gint row);
+void srgan_stage_make_codes (
+    const SrganStage *stage, SrganTile *tile, gint row);
+/* Surrounds a row of codes with padding. */
+void srgan_stage_end_codes (const SrganStage *stage, SrganTile *tile, gint row);
+
 /* --- packed.c: weights in the kernels' order, one copy a process --------- */
 
-SrganPacked *srgan_packed_get (SrganNetwork *network,
-    const SrganKernels *kernels, const guint *strides, GError **error);
+/* Those of a plan whose stages are made. */
+SrganPacked *srgan_packed_get (const SrganPlan *plan, GError **error);
 void srgan_packed_unref (SrganPacked *packed);
 /* NULL for a layer that has none. */
 const SrganConvolution *srgan_packed_get_convolution (
+    SrganPacked *packed, guint layer);
+const SrganInt8Convolution *srgan_packed_get_int8_convolution (
     SrganPacked *packed, guint layer);
 /* Input pixels that row @phase of a transposed convolution's @kernel taps, of
  * the stride rows that an input row makes, reads before that row and after. */

@@ -354,6 +354,11 @@ init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
     stage->reach_before_y = MAX (stage->reach_before_y, stage->reach_after_y);
   }
   stage->stride = plan->kernels->get_channel_stride (layer->out_channels);
+  if (stage->is_int8) {
+    stage->stride = (stage->stride + 3) / 4 * 4; /* as int8's kernels want */
+    stage->run = srgan_stage_run_int8;
+    return TRUE;
+  }
   switch (srgan_layer_get_algorithm (layer, plan->kernels->lanes)) {
   case SRGAN_ALGORITHM_WINOGRAD:
     stage->block = 4;

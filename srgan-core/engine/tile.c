@@ -173,13 +173,21 @@ srgan_tile_finish_rows (const SrganStage *stage, SrganTile *tile, gint row)
   for (y = MAX (row, 0); y < MIN (row + stage->block, stage->height); y++) {
     gfloat *pixels = srgan_tile_get_pixel (tile, stage, y, region->x0);
 
+    if (stage->makes_codes && stage->has_floats)
+      srgan_stage_make_floats (stage, tile, y);
     if (stage->slope)
       kernels->activate_row (
           pixels, pixels, stage->slope, stage->stride, width);
     else if (stage->curve)
       kernels->curve_row (
           pixels, pixels, stage->curve, stage->channels, stage->stride, width);
-    end_row (stage, tile, y);
+    if (stage->code_type != SRGAN_MAP_FLOATS) {
+      if (!stage->makes_codes)
+        srgan_stage_make_codes (stage, tile, y);
+      srgan_stage_end_codes (stage, tile, y);
+    }
+    if (stage->has_floats)
+      end_row (stage, tile, y);
     if (stage->store)
       srgan_stage_store_row (stage, tile, y);
   }

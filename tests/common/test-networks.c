@@ -205,6 +205,20 @@ is_read_by_convolutions_alone (SrganNetwork *network, guint index)
   return TRUE;
 }
 
+static gboolean
+is_read_by_convolution (SrganNetwork *network, guint index)
+{
+  for (guint i = index + 1; i < srgan_network_get_n_layers (network); i++) {
+    const SrganLayer *reader = srgan_network_get_layer (network, i);
+
+    for (guint j = 0; j < reader->n_inputs; j++)
+      if (reader->inputs[j] == (gint) index &&
+          reader->operation == SRGAN_OPERATION_CONV)
+        return TRUE;
+  }
+  return FALSE;
+}
+
 static const gfloat *
 get_input_step (SrganNetwork *network, const SrganLayer *layer)
 {
@@ -234,8 +248,9 @@ test_network_new_quantised (SrganNetwork *network, guint32 seed)
     g_autofree gfloat *weight_step = NULL, *codes = NULL, *bias = NULL;
 
     n_left -= is_conv;
-    if ((is_conv && n_left > 0) ||
-        (layer.operation == SRGAN_OPERATION_ADD && input_step != NULL)) {
+    if (((is_conv && n_left > 0) ||
+            (layer.operation == SRGAN_OPERATION_ADD && input_step != NULL)) &&
+        is_read_by_convolution (network, i)) {
       for (guint c = 0; c < layer.out_channels; c++)
         steps[c] = c > 0 && !alone
                        ? steps[0]

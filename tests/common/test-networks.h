@@ -34,9 +34,10 @@ SrganNetwork *test_network_new_residual (SrganColour colour, guint scale,
     guint channels, guint n_blocks, guint32 seed);
 
 /* A copy of @network in which the maps of all convolutions but the last have
- * steps, and so have those of additions of such maps: channels' own where
- * convolutions alone read them. Every other convolution has codes, and a bias
- * of its own for int8. The steps are for maps within some +-2. */
+ * steps, if a convolution reads them, and so have those of additions of such
+ * maps: channels' own where convolutions alone read them. Every other
+ * convolution has codes, and a bias of its own for int8. The steps are for maps
+ * within some +-2. */
 SrganNetwork *test_network_new_quantised (SrganNetwork *network, guint32 seed);
 
 /* Adds @layer with random weights of the right shapes; aborts when it cannot

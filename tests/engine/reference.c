@@ -5,6 +5,8 @@
  */
 #include "reference.h"
 
+#include "network/operations.h"
+
 #include <math.h>
 
 Map *
@@ -384,8 +386,57 @@ run_activation (const SrganLayer *layer, Map *map)
       }
 }
 
-Map *
-reference_run (SrganNetwork *network, Map *input)
+/* A convolution as int8 has it: weights that are codes times steps. */
+static Map *
+run_quantised_conv (SrganNetwork *network, const SrganLayer *layer, Map *in)
+{
+  const SrganLayer *input =
+      layer->inputs[0] == SRGAN_INPUT_NETWORK
+          ? NULL
+          : srgan_network_get_layer (network, (guint) layer->inputs[0]);
+  const guint n_each =
+      layer->in_channels * layer->kernel_width * layer->kernel_height;
+  const guint n = layer->out_channels * n_each;
+  g_autofree gint8 *code = g_new (gint8, n);
+  g_autofree gfloat *step = g_new (gfloat, layer->out_channels);
+  g_autofree gfloat *weight = g_memdup2 (layer->weight, n * sizeof (gfloat));
+  SrganLayer quantised = *layer;
+  guint i;
+
+  if (input && input->output_step) {
+    srgan_layer_quantise_weight (layer, input->output_step, code, step);
+    for (i = 0; i < n; i++)
+      weight[i] =
+          code[i] * step[i / n_each] /
+          input->output_step[i % n_each /
+                             (layer->kernel_width * layer->kernel_height)];
+  }
+  quantised.weight = weight;
+  if (layer->int8_bias)
+    quantised.bias = layer->int8_bias;
+  return run_conv (&quantised, in);
+}
+
+static void
+snap (const SrganLayer *layer, Map *map)
+{
+  guint c;
+  gint x, y;
+
+  for (c = 0; c < map->channels; c++)
+    for (y = 0; y < map->height; y++)
+      for (x = 0; x < map->width; x++) {
+        gdouble *value = map_at (map, c, x, y);
+        gdouble byte = rint (*value / layer->output_step[c]) +
+                       (gdouble) layer->output_zero;
+
+        *value = (CLAMP (byte, 0, 255) - (gdouble) layer->output_zero) *
+                 layer->output_step[c];
+      }
+}
+
+static Map *
+run_layers (SrganNetwork *network, Map *input, gboolean int8)
 {
   guint i, j, n = srgan_network_get_n_layers (network);
   Map **maps = g_new0 (Map *, n);
@@ -401,7 +452,8 @@ reference_run (SrganNetwork *network, Map *input)
                       : maps[layer->inputs[j]];
     switch (layer->operation) {
     case SRGAN_OPERATION_CONV:
-      maps[i] = run_conv (layer, inputs[0]);
+      maps[i] = int8 ? run_quantised_conv (network, layer, inputs[0])
+                     : run_conv (layer, inputs[0]);
       break;
     case SRGAN_OPERATION_TRANSPOSED_CONV:
       maps[i] = run_transposed_conv (layer, inputs[0]);
@@ -446,10 +498,24 @@ reference_run (SrganNetwork *network, Map *input)
       g_assert_not_reached (); /* batch-norm is folded */
     }
     run_activation (layer, maps[i]);
+    if (int8 && layer->output_step)
+      snap (layer, maps[i]);
   }
   output = maps[n - 1];
   for (i = 0; i + 1 < n; i++)
     map_free (maps[i]);
   g_free (maps);
   return output;
+}
+
+Map *
+reference_run (SrganNetwork *network, Map *input)
+{
+  return run_layers (network, input, FALSE);
+}
+
+Map *
+reference_run_int8 (SrganNetwork *network, Map *input)
+{
+  return run_layers (network, input, TRUE);
 }

@@ -26,6 +26,10 @@ gdouble *map_at (Map *map, guint channel, gint x, gint y);
 /* Runs @network, of any operations, on @input. */
 Map *reference_run (SrganNetwork *network, Map *input);
 
+/* The same in int8, all but the rounding of floats on the way: maps that have
+ * steps hold multiples of them, weights of what reads these are codes. */
+Map *reference_run_int8 (SrganNetwork *network, Map *input);
+
 /* Keys' cubic (a = -0.5), written anew. */
 gdouble reference_cubic (gdouble x);
 
