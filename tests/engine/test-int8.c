@@ -66,7 +66,8 @@ run (SrganNetwork *network, const TestFrame *input, SrganPrecision precision,
 /* --- against doubles ----------------------------------------------------- */
 
 static void
-check_against_reference (SrganNetwork *network, gint width, gint height)
+check_against_reference (
+    SrganNetwork *network, gint width, gint height, gdouble max_error)
 {
   SrganColour colour = srgan_network_get_colour (network);
   SrganLayout layout = format_get_float_layout (
@@ -77,7 +78,7 @@ check_against_reference (SrganNetwork *network, gint width, gint height)
   g_autoptr (Map) in = map_new (channels, width, height);
   g_autoptr (Map) out = NULL;
   g_autoptr (Map) fp32 = NULL;
-  gdouble error = 0, loss = 0;
+  gdouble error = 0, loss = 0, own_loss = 0;
   gint x, y;
 
   if (colour == SRGAN_COLOUR_Y)
@@ -99,6 +100,8 @@ check_against_reference (SrganNetwork *network, gint width, gint height)
         gdouble wanted = *map_at (out, c, x, y);
 
         error += pow (test_frame_get (output, c, x, y) - wanted, 2);
+        own_loss +=
+            pow (test_frame_get (output, c, x, y) - *map_at (fp32, c, x, y), 2);
         loss += pow (*map_at (fp32, c, x, y) - wanted, 2);
       }
   g_test_message ("%s, %dx%d: %.3g of the quantisation's own error",
@@ -106,7 +109,8 @@ check_against_reference (SrganNetwork *network, gint width, gint height)
   /* The first layer's weights are of 12 to 15 bits, not of 24: here and there a
    * code tips over to the next one, which may be much of a tiny frame. NaN
    * fails, too. */
-  if (!(error <= .2 * loss || sqrt (error) <= .005))
+  if (!(error <= max_error * loss && own_loss <= 1.5 * loss) &&
+      !(sqrt (error) <= .005))
     g_error ("%s, %dx%d: off by %g, int8 itself by %g",
         srgan_network_get_name (network), width, height, sqrt (error),
         sqrt (loss));
@@ -123,12 +127,13 @@ test_chains (void)
         new_chain (i % 2 ? SRGAN_COLOUR_Y : SRGAN_COLOUR_RGB, 1 + i % 4,
             channels[i], (SrganFilter) (i % SRGAN_N_FILTERS));
 
-    check_against_reference (network, sizes[i][0], sizes[i][1]);
+    check_against_reference (network, sizes[i][0], sizes[i][1], .2);
   }
 }
 
 /* Sums of maps, an activation of its own, a shuffle amid the layers: on
  * floats, and back. */
+/* In so many layers, codes that tip over tip others. */
 static void
 test_residual (void)
 {
@@ -137,8 +142,8 @@ test_residual (void)
   for (scale = 1; scale <= 4; scale *= 2) {
     g_autoptr (SrganNetwork) network = new_residual (scale);
 
-    check_against_reference (network, 3, 2);
-    check_against_reference (network, 23, 14);
+    check_against_reference (network, 3, 2, .5);
+    check_against_reference (network, 23, 14, .5);
   }
 }
 
