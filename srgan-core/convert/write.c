@@ -2,30 +2,94 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "convert/write.h"
+
 #include "convert/reader.h"
 
-static const gchar *const target_names[] = {
-    "auto", "srgan", "pytorch", "onnx", "rsr"};
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
-G_STATIC_ASSERT (G_N_ELEMENTS (target_names) == SRGAN_N_TARGETS);
+static const struct {
+  const gchar *name;
+  const gchar *ending; /* that AUTO takes for it */
+  gboolean can_halve;
+  gboolean can_quantise;
+  GBytes *(*write) (
+      SrganNetwork *network, const SrganWriteOptions *options, GError **error);
+} targets[SRGAN_N_TARGETS] = {
+    [SRGAN_TARGET_AUTO] = {"auto"},
+    /* srgan_network_save() writes it */
+    [SRGAN_TARGET_SRGAN] = {"srgan", ".safetensors"},
+    [SRGAN_TARGET_PYTORCH] = {"pytorch", NULL, TRUE, FALSE,
+        srgan_write_pytorch},
+    [SRGAN_TARGET_ONNX] = {"onnx", ".onnx", TRUE, FALSE, srgan_write_onnx},
+    [SRGAN_TARGET_RSR] = {"rsr", ".rsr", FALSE, TRUE, srgan_write_rsr},
+};
 
 const gchar *
 srgan_target_to_string (SrganTarget target)
 {
   g_return_val_if_fail ((guint) target < SRGAN_N_TARGETS, NULL);
-  return target_names[target];
+  return targets[target].name;
+}
+
+/* Under a temporary name beside it, then renamed. */
+static gboolean
+save (GBytes *bytes, const gchar *path, GError **error)
+{
+  g_autofree gchar *shown = g_filename_display_name (path);
+  g_autoptr (GError) reason = NULL;
+  struct stat status;
+  gchar *target = NULL;
+  gsize size;
+  const gchar *data = g_bytes_get_data (bytes, &size);
+
+  /* What is renamed over would be lost: a device, or the link instead of the
+   * file that it leads to. */
+  if (stat (path, &status) == 0) {
+    if (!S_ISREG (status.st_mode))
+      return srgan_convert_fail (
+          error, SRGAN_ERROR_WRITE, "%s: exists and is not a file", shown);
+    target = realpath (path, NULL);
+  }
+  g_file_set_contents_full (target != NULL ? target : path, data, (gssize) size,
+      G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0666,
+      &reason);
+  free (target);
+  if (reason != NULL)
+    return srgan_convert_fail (error, SRGAN_ERROR_WRITE, "%s", reason->message);
+  return TRUE;
 }
 
 gboolean
 srgan_convert_write (SrganNetwork *network, const gchar *path,
     const SrganWriteOptions *options, GError **error)
 {
+  g_autofree gchar *shown = g_filename_display_name (path);
+  g_autoptr (GBytes) bytes = NULL;
   SrganTarget target = options->target;
 
-  if (target == SRGAN_TARGET_AUTO && g_str_has_suffix (path, ".safetensors"))
-    target = SRGAN_TARGET_SRGAN;
-  if (target != SRGAN_TARGET_SRGAN || options->half || options->quantise)
+  for (guint i = 0; i < SRGAN_N_TARGETS && target == SRGAN_TARGET_AUTO; i++)
+    if (targets[i].ending != NULL && g_str_has_suffix (path, targets[i].ending))
+      target = (SrganTarget) i;
+  if (target == SRGAN_TARGET_AUTO)
+    return srgan_convert_fail (error, SRGAN_ERROR_INVALID,
+        "%s: its ending, none of .safetensors, .onnx and .rsr, does not say "
+        "what to write",
+        shown);
+  if (options->half && !targets[target].can_halve)
     return srgan_convert_unsupported (
-        error, "%s: only .safetensors is written", path);
-  return srgan_network_save (network, path, error);
+        error, "%s: half precision is written to pytorch and onnx only", shown);
+  if (options->quantise && !targets[target].can_quantise)
+    return srgan_convert_unsupported (
+        error, "%s: only .rsr is quantised", shown);
+  if (targets[target].write == NULL)
+    return srgan_network_save (network, path, error);
+  bytes = targets[target].write (network, options, error);
+  if (bytes == NULL) {
+    g_prefix_error (error, "%s: ", shown);
+    return FALSE;
+  }
+  return save (bytes, path, error);
 }
