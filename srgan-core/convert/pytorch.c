@@ -637,6 +637,7 @@ check_storages (File *file, GError **error)
 
 /* --- The zip archive ------------------------------------------------------ */
 
+/* An archive that cannot be opened, too: for the message that it gets here. */
 gboolean
 srgan_detect_pytorch_zip (SrganSource *source)
 {
@@ -645,7 +646,7 @@ srgan_detect_pytorch_zip (SrganSource *source)
   if (!srgan_archive_detect (source))
     return FALSE;
   archive = srgan_archive_open (source, NULL);
-  return archive != NULL &&
+  return archive == NULL ||
          srgan_archive_find_last_part (archive, "data.pkl") >= 0;
 }
 

@@ -1,0 +1,335 @@
+/* tests: files that mean harm, and files that come back as they went.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <glib/gstdio.h>
+#include <srgan/srgan-convert.h>
+#include <string.h>
+#include <zip.h>
+
+static gchar *folder;
+
+/* Writes @size bytes to a file of the test's folder and gives its path. */
+static gchar *
+write_file (const gchar *name, gconstpointer data, gsize size)
+{
+  gchar *path = g_build_filename (folder, name, NULL);
+
+  g_assert_true (g_file_set_contents (path, data, (gssize) size, NULL));
+  return path;
+}
+
+/* Reading @path fails with @code and a reason that holds @words. */
+static void
+check_refused (const gchar *path, SrganError code, const gchar *words)
+{
+  g_autoptr (GError) error = NULL;
+  SrganNetwork *network = srgan_convert_read (path, NULL, NULL, &error);
+
+  g_assert_null (network);
+  g_test_message ("%s", error != NULL ? error->message : "no error");
+  g_assert_error (error, SRGAN_ERROR, (gint) code);
+  g_assert_nonnull (strstr (error->message, words));
+}
+
+static void
+put (GByteArray *file, gconstpointer data, gsize size)
+{
+  g_byte_array_append (file, data, (guint) size);
+}
+
+/* --- Pickles ---------------------------------------------------------------
+ */
+
+#define MARK_FILE "called"
+
+/* A zip as torch.save() writes it, with @pickle in it. */
+static gchar *
+write_archive (const gchar *name, const gchar *pickle, gsize size)
+{
+  gchar *path = g_build_filename (folder, name, NULL);
+  zip_t *zip = zip_open (path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+  zip_source_t *source = zip_source_buffer (zip, pickle, size, 0);
+
+  g_assert_cmpint (zip_file_add (zip, "archive/data.pkl", source, 0), >=, 0);
+  g_assert_cmpint (zip_close (zip), ==, 0);
+  return path;
+}
+
+static void
+test_pickle_call (void)
+{
+  g_autofree gchar *mark = g_build_filename (folder, MARK_FILE, NULL);
+  g_autofree gchar *text =
+      g_strdup_printf ("cos\nsystem\n(S'touch %s'\ntR.", mark);
+  g_autofree gchar *plain = write_file ("plain.pth", text, strlen (text));
+  g_autofree gchar *zipped = write_archive ("zipped.pth", text, strlen (text));
+
+  check_refused (plain, SRGAN_ERROR_UNSUPPORTED, "os.system");
+  check_refused (zipped, SRGAN_ERROR_UNSUPPORTED, "os.system");
+  g_assert_false (g_file_test (mark, G_FILE_TEST_EXISTS));
+}
+
+/* Names that are looked up on the way, by the newer operation, or hidden in an
+ * instance's class. */
+static void
+test_pickle_names (void)
+{
+  static const struct {
+    const gchar *pickle;
+    gsize size;
+    const gchar *words;
+  } cases[] = {
+#define CASE(text, words) {text, sizeof text - 1, words}
+      CASE ("\x80\x04\x8c\x08"
+            "builtins\x8c\x04"
+            "eval\x93\x8c\x03"
+            "1+1\x85R.",
+          "builtins.eval"),
+      CASE ("\x80\x02"
+            "csubprocess\nPopen\n)\x81.",
+          "subprocess.Popen"),
+      CASE ("\x80\x02(S'ls'\nios\nsystem\n.", "os.system"),
+      CASE ("\x80\x02"
+            "csome.library\nload\nX\x01\x00\x00\x00x\x85R.",
+          "some.library.load"),
+#undef CASE
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *path =
+        write_archive ("names.pth", cases[i].pickle, cases[i].size);
+
+    check_refused (path, SRGAN_ERROR_UNSUPPORTED, cases[i].words);
+  }
+}
+
+static void
+test_pickle_broken (void)
+{
+  static const struct {
+    const gchar *pickle;
+    gsize size;
+  } cases[] = {
+#define CASE(text) {text, sizeof text - 1}
+      CASE ("\x80\x02"),
+      CASE ("\x80\x02."),
+      CASE ("\x80\x02}X\xff\xff\xff\xffx."),
+      CASE ("\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\xff."),
+      CASE ("\x80\x02R."),
+      CASE ("\x80\x02tu."),
+      CASE ("\x80\x02(u."),
+      CASE ("\x80\x02h\x07."),
+      CASE ("\x80\x02]q\x01h\x01"
+            "a."), /* a list that holds itself */
+      CASE ("\x80\x02}q\x01X\x01\x00\x00\x00xh\x01s."),
+      CASE ("\x80\x09."),
+#undef CASE
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *path =
+        write_archive ("broken.pth", cases[i].pickle, cases[i].size);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (srgan_convert_read (path, NULL, NULL, &error));
+    g_test_message ("%s", error->message);
+    g_assert_true (error->domain == SRGAN_ERROR);
+  }
+}
+
+/* --- Sizes that mean harm
+ * ----------------------------------------------------- */
+
+static void
+test_zip_bomb (void)
+{
+  static const gchar pickle[] = "\x80\x02}.";
+  const gsize size = 64 * 1024 * 1024;
+  g_autofree gchar *path = g_build_filename (folder, "bomb.pth", NULL);
+  g_autofree gchar *zeros = g_malloc0 (size);
+  zip_t *zip = zip_open (path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+
+  zip_file_add (zip, "archive/data.pkl",
+      zip_source_buffer (zip, pickle, sizeof pickle - 1, 0), 0);
+  zip_file_add (
+      zip, "archive/data/0", zip_source_buffer (zip, zeros, size, 0), 0);
+  g_assert_cmpint (zip_close (zip), ==, 0);
+  check_refused (path, SRGAN_ERROR_TOO_LARGE, "unpack");
+}
+
+static void
+test_huge_header (void)
+{
+  static const gchar *const headers[] = {
+      /* 4 GiB in a file of nothing, a product that overflows, a petabyte */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1073741824],"
+      "\"data_offsets\":[0,4294967296]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],"
+      "\"data_offsets\":[0,0]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,1125899906842624],"
+      "\"data_offsets\":[0,0]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,4]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+      "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]}",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (headers); i++) {
+    guint64 length = GUINT64_TO_LE ((guint64) strlen (headers[i]));
+    g_autoptr (GByteArray) file = g_byte_array_new ();
+    g_autofree gchar *path = NULL;
+    g_autoptr (GError) error = NULL;
+
+    put (file, &length, sizeof length);
+    put (file, headers[i], strlen (headers[i]));
+    path = write_file ("huge.safetensors", file->data, file->len);
+    g_assert_null (srgan_convert_read (path, NULL, NULL, &error));
+    g_test_message ("%s", error->message);
+    g_assert_true (error->domain == SRGAN_ERROR);
+  }
+}
+
+static void
+test_transformer (void)
+{
+  static const gchar header[] =
+      "{\"layers.0.attn.relative_position_bias_table\":{\"dtype\":\"F32\","
+      "\"shape\":[1],\"data_offsets\":[0,4]}}";
+  guint64 length = GUINT64_TO_LE (sizeof header - 1);
+  g_autoptr (GByteArray) file = g_byte_array_new ();
+  g_autofree gchar *path = NULL;
+  gfloat zero = 0.f;
+
+  put (file, &length, sizeof length);
+  put (file, header, sizeof header - 1);
+  put (file, &zero, sizeof zero);
+  path = write_file ("swinir.safetensors", file->data, file->len);
+  check_refused (path, SRGAN_ERROR_UNSUPPORTED, "transformer");
+}
+
+/* --- Round trips
+ * ------------------------------------------------------------------ */
+
+/* The convolution after @index, or %NULL; moves @index on to it. */
+static const SrganLayer *
+next_conv (SrganNetwork *network, gint *index)
+{
+  while (++*index < (gint) srgan_network_get_n_layers (network)) {
+    const SrganLayer *layer = srgan_network_get_layer (network, (guint) *index);
+
+    if (layer->operation == SRGAN_OPERATION_CONV)
+      return layer;
+  }
+  return NULL;
+}
+
+/* The same convolutions with the same numbers; what goes between them may come
+ * in another order. */
+static void
+check_equal (SrganNetwork *a, SrganNetwork *b)
+{
+  gint i = -1, j = -1;
+
+  g_assert_cmpuint (
+      srgan_network_get_n_layers (a), ==, srgan_network_get_n_layers (b));
+  g_assert_cmpuint (srgan_network_get_n_parameters (a), ==,
+      srgan_network_get_n_parameters (b));
+  for (;;) {
+    const SrganLayer *x = next_conv (a, &i), *y = next_conv (b, &j);
+    gsize n;
+
+    if (x == NULL || y == NULL) {
+      g_assert_true (x == y);
+      return;
+    }
+    n = (gsize) x->out_channels * x->in_channels * x->kernel_width *
+        x->kernel_height;
+    g_assert_cmpint (x->activation, ==, y->activation);
+    g_assert_cmpmem (
+        x->weight, n * sizeof (gfloat), y->weight, n * sizeof (gfloat));
+    g_assert_cmpmem (x->bias, x->out_channels * sizeof (gfloat), y->bias,
+        y->out_channels * sizeof (gfloat));
+    if (x->activation == SRGAN_ACTIVATION_PRELU)
+      g_assert_cmpmem (x->slope, x->out_channels * sizeof (gfloat), y->slope,
+          y->out_channels * sizeof (gfloat));
+  }
+}
+
+static void
+test_round_trip (gconstpointer data)
+{
+  const SrganWriteOptions options = {
+      .target = (SrganTarget) GPOINTER_TO_UINT (data)};
+  const gchar *ending =
+      options.target == SRGAN_TARGET_ONNX ? "onnx" : "safetensors";
+  g_autofree gchar *name = g_strdup_printf ("trip.%s", ending);
+  g_autofree gchar *path = g_build_filename (folder, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (SrganNetwork) network =
+      srgan_network_open ("fast-clean-x2", 0, NULL, &error);
+  g_autoptr (SrganNetwork) again = NULL;
+
+  g_assert_no_error (error);
+  srgan_convert_write (network, path, &options, &error);
+  g_assert_no_error (error);
+  again = srgan_convert_read (path, NULL, NULL, &error);
+  g_assert_no_error (error);
+  check_equal (network, again);
+}
+
+/* A network that a format has no word for leaves nothing behind. */
+static void
+test_not_written (void)
+{
+  const SrganWriteOptions options = {0};
+  g_autofree gchar *path = g_build_filename (folder, "none.rsr", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (SrganNetwork) network =
+      srgan_network_open ("fast-clean-x2", 0, NULL, NULL);
+
+  g_assert_false (srgan_convert_write (network, path, &options, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+static void
+remove_folder (void)
+{
+  GDir *directory = g_dir_open (folder, 0, NULL);
+  const gchar *name;
+
+  while ((name = g_dir_read_name (directory)) != NULL) {
+    g_autofree gchar *path = g_build_filename (folder, name, NULL);
+
+    g_unlink (path);
+  }
+  g_dir_close (directory);
+  g_rmdir (folder);
+  g_free (folder);
+}
+
+gint
+main (gint argc, gchar **argv)
+{
+  gint status;
+
+  g_test_init (&argc, &argv, NULL);
+  folder = g_dir_make_tmp ("srgan-convert-XXXXXX", NULL);
+  g_assert_nonnull (folder);
+  g_test_add_func ("/files/pickle/call", test_pickle_call);
+  g_test_add_func ("/files/pickle/names", test_pickle_names);
+  g_test_add_func ("/files/pickle/broken", test_pickle_broken);
+  g_test_add_func ("/files/zip-bomb", test_zip_bomb);
+  g_test_add_func ("/files/huge-header", test_huge_header);
+  g_test_add_func ("/files/transformer", test_transformer);
+  g_test_add_data_func ("/files/round-trip/onnx",
+      GUINT_TO_POINTER (SRGAN_TARGET_ONNX), test_round_trip);
+  g_test_add_data_func ("/files/round-trip/pytorch",
+      GUINT_TO_POINTER (SRGAN_TARGET_PYTORCH), test_round_trip);
+  g_test_add_data_func ("/files/round-trip/srgan",
+      GUINT_TO_POINTER (SRGAN_TARGET_SRGAN), test_round_trip);
+  g_test_add_func ("/files/not-written", test_not_written);
+  status = g_test_run ();
+  remove_folder ();
+  return status;
+}
