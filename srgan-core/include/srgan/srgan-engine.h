@@ -132,10 +132,10 @@ typedef struct {
 typedef struct {
   const gchar *name; /* the layer's */
   SrganOperation operation;
-  const gchar *algorithm;   /* a convolution: "direct", "winograd", "int8" or
-                               "parts",   a large kernel as 3x3 ones by Winograd's;
-                               "rows":   any other operation, row by row; "fused":
-                               another   stage does it as well */
+  /* Of a convolution "direct", "winograd", "int8" or "parts": a large kernel as
+   * 3x3 ones by Winograd's. "rows": any other operation, row by row; "fused":
+   * another stage does it as well. */
+  const gchar *algorithm;
   SrganPrecision precision; /* of its arithmetic */
   gdouble multiply_adds;    /* for one frame, nothing counted twice */
   /* Of a convolution in fp32: what the engine's model expects each algorithm to
