@@ -278,8 +278,9 @@ refuse_foreign_model (GstSrganUpscale *self, const gchar *model)
     else
       GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
           ("\"%s\" is %s, which cannot be run as it is: convert it to a "
-           ".safetensors file of srgan-core first.",
-              model, foreign_formats[i].format),
+           ".safetensors file of srgan-core first: "
+           "srgan-convert \"%s\" model.safetensors",
+              model, foreign_formats[i].format, model),
           (NULL));
     return TRUE;
   }

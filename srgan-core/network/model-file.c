@@ -821,7 +821,8 @@ read_file (const guint8 *file, gsize size, GError **error)
           json_object_get_object_member (header, METADATA), DESCRIPTION)) {
     refuse (error, SRGAN_ERROR_UNSUPPORTED,
         METADATA "." DESCRIPTION ": is missing: a safetensors file of another "
-                 "program");
+                 "program (srgan-convert IN OUT.safetensors makes one of ours "
+                 "of it)");
     return NULL;
   }
   metadata = json_object_get_object_member (header, METADATA);

@@ -4,6 +4,11 @@
  */
 #include "tool.h"
 
+#ifdef HAVE_TRAIN
+#include "pictures.h"
+#include "train/score.h"
+#endif
+
 #include <errno.h>
 #include <gio/gio.h>
 #include <srgan/srgan-convert.h>
@@ -19,6 +24,7 @@ static gchar *range;
 static gchar *order;
 static gchar *architecture;
 static gchar *target;
+static gchar *verify;
 static gboolean half;
 static gboolean quantise;
 
@@ -38,6 +44,10 @@ static const GOptionEntry entries[] = {
     {"to", 0, 0, G_OPTION_ARG_STRING, &target,
         "What to write: srgan, pytorch, onnx or rsr; else by OUT's ending",
         "FORMAT"},
+    {"verify", 0, 0, G_OPTION_ARG_FILENAME, &verify,
+        "Reduce PICTURE and enlarge it with the network: prints PSNR beside "
+        "bicubic's, writes both, side by side, to OUT.verify.png",
+        "PICTURE"},
     {"half", 0, 0, G_OPTION_ARG_NONE, &half,
         "Write the weights in half precision", NULL},
     {"quantise", 0, 0, G_OPTION_ARG_NONE, &quantise,
@@ -106,6 +116,8 @@ print_formats (void)
 /* --- One model ---------------------------------------------------------- */
 
 typedef struct {
+  gdouble network_psnr; /* of --verify; 0: was not asked for */
+  gdouble bicubic_psnr;
   SrganConvertReport report;
   SrganNetwork *network; /* %NULL where reading failed */
   GError *error;         /* why something failed */
@@ -155,6 +167,10 @@ build_result (JsonBuilder *builder, const gchar *input, const gchar *output,
     tool_json_add_number (builder, "multiply_adds_per_pixel",
         srgan_network_get_multiply_adds (result->network));
   }
+  if (result->network_psnr > 0.) {
+    tool_json_add_number (builder, "verified_psnr", result->network_psnr);
+    tool_json_add_number (builder, "bicubic_psnr", result->bicubic_psnr);
+  }
   json_builder_set_member_name (builder, "remarks");
   json_builder_begin_array (builder);
   for (guint i = 0; report->remarks != NULL && i < report->remarks->len; i++)
@@ -197,10 +213,77 @@ print_result (const Result *result)
   print_line ("colour:", or_unknown (report->order));
   print_line ("licence:",
       report->licence != NULL ? report->licence : "nothing said in the file");
+  if (result->network_psnr > 0.) {
+    g_autofree gchar *verified = g_strdup_printf (
+        "%.2f dB, bicubic %.2f dB (luma PSNR, reduced and enlarged again)",
+        result->network_psnr, result->bicubic_psnr);
+
+    print_line ("verified:", verified);
+  }
   for (guint i = 0; report->remarks != NULL && i < report->remarks->len; i++)
     print_line (
         i == 0 ? "remarks:" : "", g_ptr_array_index (report->remarks, i));
 }
+
+#ifdef HAVE_TRAIN
+/* Both pictures side by side in the file @path. */
+static gboolean
+save_beside (const SrganPicture *left, const SrganPicture *right,
+    const gchar *path, GError **error)
+{
+  g_autoptr (SrganPicture) both =
+      srgan_picture_new (left->width + right->width, left->height);
+
+  for (guint y = 0; y < left->height; y++) {
+    memcpy (both->rgb + (gsize) y * both->width * 3,
+        left->rgb + (gsize) y * left->width * 3, (gsize) left->width * 3);
+    memcpy (both->rgb + ((gsize) y * both->width + left->width) * 3,
+        right->rgb + (gsize) y * right->width * 3, (gsize) right->width * 3);
+  }
+  return srgan_picture_save (both, path, error);
+}
+
+/* Whether the network does what one of its kind should. */
+static gboolean
+verify_network (Result *result, const gchar *output)
+{
+  guint factor = srgan_network_get_scale (result->network);
+  g_autoptr (SrganPicture) picture =
+      srgan_picture_load (verify, &result->error);
+  g_autoptr (SrganPicture) small = NULL, large = NULL, bicubic = NULL;
+
+  if (picture == NULL)
+    return FALSE;
+  if (picture->width < 4 * factor || picture->height < 4 * factor) {
+    g_set_error (&result->error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s: is too small to verify with", verify);
+    return FALSE;
+  }
+  srgan_picture_crop (picture, factor);
+  small = tool_resize (
+      picture, 1. / factor, picture->width / factor, picture->height / factor);
+  bicubic = tool_resize (small, factor, picture->width, picture->height);
+  large = tool_upscale (result->network, 0, small, &result->error);
+  if (large == NULL)
+    return FALSE;
+  result->network_psnr = srgan_score_pictures (picture, large, factor).psnr;
+  result->bicubic_psnr = srgan_score_pictures (picture, bicubic, factor).psnr;
+  if (output != NULL) {
+    g_autofree gchar *path = g_strconcat (output, ".verify.png", NULL);
+
+    return save_beside (large, bicubic, path, &result->error);
+  }
+  return TRUE;
+}
+#else
+static gboolean
+verify_network (Result *result, const gchar *output)
+{
+  g_set_error (&result->error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+      "--verify: this build cannot read pictures (it lacks libsrgan-train)");
+  return FALSE;
+}
+#endif
 
 /* Reads @input and, if there is an @output, writes it. */
 static gboolean
@@ -211,6 +294,8 @@ convert (const gchar *input, const gchar *output,
   result->network =
       srgan_convert_read (input, options, &result->report, &result->error);
   if (result->network == NULL)
+    return FALSE;
+  if (verify != NULL && !verify_network (result, output))
     return FALSE;
   return output == NULL || srgan_convert_write (result->network, output,
                                write_options, &result->error);

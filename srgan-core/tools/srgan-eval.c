@@ -7,9 +7,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "pictures.h"
 #include "tool.h"
 #include "train/picture.h"
-#include "train/resample.h"
 #include "train/score.h"
 
 #include <errno.h>
@@ -26,54 +26,6 @@ static void
 row_clear (gpointer row)
 {
   g_free (((Row *) row)->name);
-}
-
-static SrganPicture *
-resize (const SrganPicture *input, gdouble scale, guint width, guint height)
-{
-  SrganPicture *output = srgan_picture_new (width, height);
-
-  srgan_resample_bytes (input->rgb, input->width, input->height, 3, scale,
-      output->rgb, width, height);
-  return output;
-}
-
-static void
-describe_frame (const SrganPicture *picture, SrganFrame *frame)
-{
-  for (guint c = 0; c < 3; c++) {
-    frame->component[c] = picture->rgb + c;
-    frame->stride[c] = (gsize) picture->width * 3;
-  }
-}
-
-static SrganPicture *
-upscale (SrganNetwork *network, guint threads, const SrganPicture *input,
-    GError **error)
-{
-  guint factor = srgan_network_get_scale (network);
-  SrganPlanSettings settings = {
-      .width = input->width,
-      .height = input->height,
-      .n_threads = threads,
-      .layout = {.kind = SRGAN_LAYOUT_RGB,
-          .sample = SRGAN_SAMPLE_UINT8,
-          .pixel_stride = {3, 3, 3},
-          .matrix_kr = .299,
-          .matrix_kb = .114,
-          .full_range = TRUE},
-  };
-  g_autoptr (SrganPlan) plan = srgan_plan_new (network, &settings, error);
-  SrganPicture *output;
-  SrganFrame from = {0}, to = {0};
-
-  if (plan == NULL)
-    return NULL;
-  output = srgan_picture_new (input->width * factor, input->height * factor);
-  describe_frame (input, &from);
-  describe_frame (output, &to);
-  srgan_plan_run (plan, &from, &to);
-  return output;
 }
 
 /* Scores one picture; @network may be NULL: bicubic alone. */
@@ -99,13 +51,13 @@ evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
     return FALSE;
   }
   srgan_picture_crop (picture, factor);
-  small = resize (
+  small = tool_resize (
       picture, 1. / factor, picture->width / factor, picture->height / factor);
-  bicubic = resize (small, factor, picture->width, picture->height);
+  bicubic = tool_resize (small, factor, picture->width, picture->height);
   row->bicubic = srgan_score_pictures (picture, bicubic, factor);
   row->score = row->bicubic;
   if (network != NULL) {
-    large = upscale (network, threads, small, error);
+    large = tool_upscale (network, threads, small, error);
     if (large == NULL)
       return FALSE;
     row->score = srgan_score_pictures (picture, large, factor);
