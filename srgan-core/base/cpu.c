@@ -13,6 +13,7 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 /* <asm/hwcap.h>, where the C library does not have it */
@@ -48,6 +49,22 @@ detect_vnni (SrganCpuFlags flags)
 }
 #endif
 
+#ifdef __x86_64__
+/* Tiles and their products of bytes, likewise; the system must save both parts
+ * of the tiles' state (bits 17 and 18 of XCR0). */
+static SrganCpuFlags
+detect_amx (void)
+{
+  guint eax, ebx, ecx, edx;
+
+  if (!__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) ||
+      !(edx & (1u << 24)) || !(edx & (1u << 25)))
+    return 0;
+  __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+  return (eax & (3u << 17)) == 3u << 17 ? SRGAN_CPU_AMX_INT8 : 0;
+}
+#endif
+
 static SrganCpuFlags
 detect (void)
 {
@@ -65,6 +82,10 @@ detect (void)
         __builtin_cpu_supports ("avx512vl"))
       flags |= SRGAN_CPU_AVX512;
     flags |= detect_vnni (flags);
+#ifdef __x86_64__
+    if (flags & SRGAN_CPU_AVX512_VNNI)
+      flags |= detect_amx ();
+#endif
   }
 #elif defined(__aarch64__)
   flags |= SRGAN_CPU_NEON; /* part of the architecture */
@@ -88,6 +109,8 @@ srgan_cpu_get_flags (void)
       {"avx512", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512},
       {"avx512vnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
                          SRGAN_CPU_AVX512_VNNI},
+      {"amx", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
+                  SRGAN_CPU_AVX512_VNNI | SRGAN_CPU_AMX_INT8},
       {"neon", SRGAN_CPU_NEON},
       {"dotprod", SRGAN_CPU_NEON | SRGAN_CPU_DOTPROD},
   };
@@ -101,9 +124,23 @@ srgan_cpu_get_flags (void)
       return detect () & masks[i].mask;
   if (!atomic_flag_test_and_set (&warned))
     g_warning ("SRGAN_CPU=%s is not known and ignored; it may be scalar, avx2, "
-               "avxvnni, avx512, avx512vnni, neon or dotprod",
+               "avxvnni, avx512, avx512vnni, amx, neon or dotprod",
         wanted);
   return detect ();
+}
+
+gboolean
+srgan_cpu_request_amx (void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+  /* <asm/prctl.h> and the kernel's fpu/types.h, where headers are older */
+  enum { REQUEST_PERMISSION = 0x1023, FEATURE_TILE_DATA = 18 };
+
+  return (detect () & SRGAN_CPU_AMX_INT8) &&
+         syscall (SYS_arch_prctl, REQUEST_PERMISSION, FEATURE_TILE_DATA) == 0;
+#else
+  return FALSE;
+#endif
 }
 
 /* "1024K\n" as sysfs writes it, in bytes; 0 when it is not that. */

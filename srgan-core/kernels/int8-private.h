@@ -18,6 +18,8 @@ enum {
   SRGAN_INT8_NARROW = 1 << 1,
   /* Weights are in the order of SRGAN_INT8_ORDER_COLUMNS. */
   SRGAN_INT8_COLUMNS = 1 << 2,
+  /* Likewise of SRGAN_INT8_ORDER_CHUNKS. */
+  SRGAN_INT8_TILES = 1 << 3,
 };
 
 typedef enum {
@@ -32,6 +34,10 @@ typedef enum {
    * [out / 4][ky][kx][out % 4][group of codes][code in group]. A pixel of fewer
    * groups than lanes is there as often as it fills them. */
   SRGAN_INT8_ORDER_PIXEL,
+  /* As SRGAN_INT8_ORDER_RUN, but a kernel row is cut as SrganInt8Chunks says.
+   * What the last chunk has in common with the one before has weights of zero
+   * there. */
+  SRGAN_INT8_ORDER_CHUNKS,
 } SrganInt8Order;
 
 /* How a set wants its weights: as SRGAN_INT8_ORDER_PIXEL says, or
@@ -56,6 +62,31 @@ srgan_int8_get_n_groups (const SrganInt8Convolution *convolution, guint group)
          group;
 }
 
+/* The groups of 4 bytes of a kernel row in chunks that fit in a tile's row, all
+ * as long; the last one begins earlier where they do not come out even. */
+typedef struct {
+  guint n_chunks;
+  guint n_groups; /* of a chunk, <= 16 */
+  guint n;        /* of the row */
+} SrganInt8Chunks;
+
+static inline SrganInt8Chunks
+srgan_int8_get_chunks (const SrganInt8Convolution *convolution)
+{
+  SrganInt8Chunks chunks = {.n = srgan_int8_get_n_groups (convolution, 4)};
+
+  chunks.n_chunks = (chunks.n + 15) / 16;
+  chunks.n_groups = (chunks.n + chunks.n_chunks - 1) / chunks.n_chunks;
+  return chunks;
+}
+
+/* Its first group. */
+static inline guint
+srgan_int8_get_chunk_start (const SrganInt8Chunks *chunks, guint chunk)
+{
+  return MIN (chunk * chunks->n_groups, chunks->n - chunks->n_groups);
+}
+
 /* Everything that pack() does. */
 gboolean srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
     const SrganInt8Layer *layer, const SrganInt8Packing *packing);
@@ -66,6 +97,7 @@ extern const SrganInt8Kernels srgan_int8_kernels_c;
 extern const SrganInt8Kernels srgan_int8_kernels_avx2;
 extern const SrganInt8Kernels srgan_int8_kernels_avxvnni;
 extern const SrganInt8Kernels srgan_int8_kernels_avx512vnni;
+extern const SrganInt8Kernels srgan_int8_kernels_amx;
 extern const SrganInt8Kernels srgan_int8_kernels_neon;
 extern const SrganInt8Kernels srgan_int8_kernels_dotprod;
 

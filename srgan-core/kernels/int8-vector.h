@@ -24,6 +24,7 @@
  *                           (1), c or d; i is a constant
  *   store_some_lanes(p, quad, i, n)  likewise the first n, a multiple of 4
  *   hide_vector(v)          makes v unknown to the compiler
+ *   TILES           if defined, that AMX's tiles serve where they suit
  *
  * SPDX-License-Identifier: MIT
  */
@@ -601,6 +602,10 @@ convolve_short_narrow (const SrganInt8Convolution *convolution,
   memcpy (output, pixels, width * out_size);
 }
 
+#ifdef TILES
+#include "kernels/int8-tiles.h"
+#endif
+
 /* ---- Rows of the kernel's types ---- */
 
 static void
@@ -609,6 +614,13 @@ convolve_pixels (const SrganInt8Convolution *convolution,
 {
   guint v;
 
+#ifdef TILES
+  if (convolution->variant & SRGAN_INT8_TILES) {
+    if (width > 0)
+      convolve_tiles (convolution, rows, output, width);
+    return;
+  }
+#endif
   if (convolution->variant & SRGAN_INT8_NARROW) {
     if (width * convolution->in_stride * CODE_SIZE < BLOCK_FOURS * 16)
       convolve_short_narrow (convolution, rows, output, width);
@@ -698,6 +710,10 @@ pack (SrganInt8Convolution *convolution, const SrganInt8Layer *layer)
       packing.order = SRGAN_INT8_ORDER_PIXEL;
     else if (layer->kernel_width == 3)
       packing.order = SRGAN_INT8_ORDER_COLUMNS;
+#ifdef TILES
+    if (suits_tiles (layer))
+      packing.order = SRGAN_INT8_ORDER_CHUNKS;
+#endif
   }
   return srgan_int8_convolution_pack (convolution, layer, &packing);
 }
@@ -814,6 +830,7 @@ add_bytes (guint8 *output, const guint8 *a, const guint8 *b, gfloat a_factor,
       left);
 }
 
+#ifndef TILES
 /* Independent chains: two units with a latency of 4 to 6 cycles. */
 #define CHAINS 12
 
@@ -847,6 +864,7 @@ multiply_add (guint64 n)
   (void) sink;
   return 2. * GROUP * LANES * CHAINS * n;
 }
+#endif
 
 const SrganInt8Kernels SET = {
     .name = SET_NAME,

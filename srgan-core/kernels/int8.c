@@ -19,6 +19,7 @@ static const SrganInt8Kernels *const sets[] = {
     &srgan_int8_kernels_avx2,
     &srgan_int8_kernels_avxvnni,
     &srgan_int8_kernels_avx512vnni,
+    &srgan_int8_kernels_amx,
 #endif
 #ifdef __aarch64__
     &srgan_int8_kernels_neon,
@@ -42,12 +43,25 @@ init (void)
         lists[mask][n++] = sets[i];
 }
 
+/* Whether @flags have what @set needs and the system lets it run. */
+static gboolean
+is_usable (const SrganInt8Kernels *set, SrganCpuFlags flags)
+{
+  if ((set->needs & flags) != set->needs)
+    return FALSE;
+#ifdef __x86_64__
+  if (set->needs & SRGAN_CPU_AMX_INT8)
+    return srgan_cpu_request_amx ();
+#endif
+  return TRUE;
+}
+
 const SrganInt8Kernels *
 srgan_int8_kernels_get (SrganCpuFlags flags)
 {
   guint best = N_SETS - 1;
 
-  while ((sets[best]->needs & flags) != sets[best]->needs)
+  while (!is_usable (sets[best], flags))
     best--;
   return sets[best];
 }
@@ -61,7 +75,7 @@ srgan_int8_kernels_list (void)
 
   pthread_once (&once, init);
   for (i = 0; i < N_SETS; i++)
-    if ((sets[i]->needs & flags) == sets[i]->needs)
+    if (is_usable (sets[i], flags))
       mask |= 1u << i;
   return lists[mask];
 }
@@ -159,6 +173,16 @@ pack_code (SrganInt8Convolution *convolution, const SrganInt8Packing *packing,
   case SRGAN_INT8_ORDER_COLUMNS:
     step = (gsize) (c / group) * convolution->kernel_width + kx;
     break;
+  case SRGAN_INT8_ORDER_CHUNKS: {
+    SrganInt8Chunks chunks = srgan_int8_get_chunks (convolution);
+    guint i = (kx * convolution->in_stride + c) / group;
+    guint chunk = MIN (i / chunks.n_groups, chunks.n_chunks - 1);
+
+    n_groups = (gsize) chunks.n_chunks * chunks.n_groups;
+    step = (gsize) chunk * chunks.n_groups + i -
+           srgan_int8_get_chunk_start (&chunks, chunk);
+    break;
+  }
   default: {
     gsize n = convolution->in_stride / group; /* of a pixel */
     gsize n_vectors = MAX (n / lanes, 1), lane;
@@ -231,6 +255,10 @@ gboolean
 srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
     const SrganInt8Layer *layer, const SrganInt8Packing *packing)
 {
+  static const gint forms[] = {[SRGAN_INT8_ORDER_RUN] = 0,
+      [SRGAN_INT8_ORDER_COLUMNS] = SRGAN_INT8_COLUMNS,
+      [SRGAN_INT8_ORDER_PIXEL] = SRGAN_INT8_NARROW,
+      [SRGAN_INT8_ORDER_CHUNKS] = SRGAN_INT8_TILES};
   const guint lanes = packing->lanes;
   gsize n_inputs, n_outputs, n_weight, weight_size;
   guint o;
@@ -247,11 +275,7 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
       .input_type = layer->input_type,
       .output_type = layer->output_type,
       .addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0,
-      .variant =
-          SRGAN_INT8_LINEAR |
-          (packing->order == SRGAN_INT8_ORDER_COLUMNS    ? SRGAN_INT8_COLUMNS
-              : packing->order == SRGAN_INT8_ORDER_PIXEL ? SRGAN_INT8_NARROW
-                                                         : 0),
+      .variant = SRGAN_INT8_LINEAR | forms[packing->order],
   };
   if (!g_size_checked_mul (&n_inputs, layer->in_stride,
           (gsize) layer->kernel_width * layer->kernel_height) ||
@@ -267,6 +291,12 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
   if (packing->order == SRGAN_INT8_ORDER_PIXEL)
     n_weight = n_inputs * layer->out_channels *
                MAX (1, lanes * packing->group / layer->in_stride);
+  if (packing->order == SRGAN_INT8_ORDER_CHUNKS) {
+    SrganInt8Chunks chunks = srgan_int8_get_chunks (convolution);
+
+    n_weight = n_outputs * layer->kernel_height * chunks.n_chunks *
+               chunks.n_groups * packing->group;
+  }
   weight_size = packing->is_wide ? sizeof (gint16) : sizeof (gint8);
   convolution->weight = srgan_aligned_alloc (n_weight, weight_size);
   convolution->bias = srgan_aligned_alloc (n_outputs, sizeof (gint32));

@@ -159,12 +159,14 @@ typedef struct {
   gdouble (*multiply_add) (guint64 n);
 } SrganInt8Kernels;
 
-/* The best set for @flags. */
+/* The best set for @flags. Where that is AMX's, asks the system for the right
+ * to use tiles, for the whole process (srgan_cpu_request_amx()): call it when a
+ * plan is to run in int8. Refused, the next best set serves. */
 SRGAN_API
 const SrganInt8Kernels *srgan_int8_kernels_get (SrganCpuFlags flags);
 
 /* All sets that this CPU can run, NULL-terminated, the reference first, the
- * best last. */
+ * best last. Asks for tiles likewise. */
 SRGAN_API
 const SrganInt8Kernels *const *srgan_int8_kernels_list (void);
 

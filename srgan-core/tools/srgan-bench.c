@@ -985,7 +985,7 @@ main (int argc, char **argv)
       "GFLOP/s count the multiply-adds that the network describes, two each; "
       "the\npeak is what bare multiply-adds reach on as many threads, measured "
       "in turns\nwith the frames. Kernels that need fewer (Winograd) can pass "
-      "it.\nSRGAN_CPU=scalar|avx2|avxvnni|avx512|avx512vnni|neon|dotprod "
+      "it.\nSRGAN_CPU=scalar|avx2|avxvnni|avx512|avx512vnni|amx|neon|dotprod "
       "limits the\ninstructions used.\n",
       entries, 0, 0);
 

@@ -21,6 +21,8 @@ test_mask (void)
     g_assert_true (all & SRGAN_CPU_AVX2);
   if (all & SRGAN_CPU_AVX512_VNNI)
     g_assert_true (all & SRGAN_CPU_AVX512);
+  if (all & SRGAN_CPU_AMX_INT8)
+    g_assert_true (all & SRGAN_CPU_AVX512_VNNI);
   if (all & SRGAN_CPU_DOTPROD)
     g_assert_true (all & SRGAN_CPU_NEON);
 
@@ -40,6 +42,8 @@ test_mask (void)
   g_assert_cmpuint (srgan_cpu_get_flags (), ==,
       all & (SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
                 SRGAN_CPU_AVX512_VNNI));
+  g_setenv ("SRGAN_CPU", "amx", TRUE);
+  g_assert_cmpuint (srgan_cpu_get_flags (), ==, all);
   g_setenv ("SRGAN_CPU", "neon", TRUE);
   g_assert_cmpuint (srgan_cpu_get_flags (), ==, all & SRGAN_CPU_NEON);
   g_setenv ("SRGAN_CPU", "dotprod", TRUE);
@@ -55,6 +59,19 @@ test_mask (void)
   g_test_assert_expected_messages ();
   g_assert_cmpuint (srgan_cpu_get_flags (), ==, all);
   g_unsetenv ("SRGAN_CPU");
+}
+
+/* Refused or not, again and again alike, and never where there are no tiles. */
+static void
+test_amx (void)
+{
+  gboolean granted = srgan_cpu_request_amx ();
+
+  g_assert_cmpint (srgan_cpu_request_amx (), ==, granted);
+  if (!(srgan_cpu_get_flags () & SRGAN_CPU_AMX_INT8)) {
+    g_assert_false (granted);
+    g_test_skip ("this CPU, or its system, does not offer AMX");
+  }
 }
 
 static void
@@ -172,6 +189,7 @@ main (gint argc, gchar **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/base/cpu/mask", test_mask);
+  g_test_add_func ("/base/cpu/amx", test_amx);
   g_test_add_func ("/base/cpu/l2-size", test_l2_size);
   g_test_add_func ("/base/cpu/affinity", test_affinity);
   g_test_add_func ("/base/cpu/quota", test_quota);
