@@ -25,6 +25,8 @@ static const SrganReader readers[] = {
         srgan_read_ncnn},
     {"waifu2x", "waifu2x, vgg_7 and upconv_7 (.json)", srgan_detect_waifu2x,
         srgan_read_waifu2x},
+    {"tensorflow", "TensorFlow frozen graph (.pb)", srgan_detect_tensorflow,
+        srgan_read_tensorflow},
     {NULL},
 };
 

@@ -104,4 +104,9 @@ SrganNetwork *srgan_read_waifu2x (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_tensorflow (SrganSource *source);
+SrganNetwork *srgan_read_tensorflow (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 G_END_DECLS
