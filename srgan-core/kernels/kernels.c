@@ -354,7 +354,10 @@ srgan_convolution_pack_parts (SrganConvolution *convolution,
     guint out_channels, guint side, const gfloat *weight, const gfloat *bias,
     const gfloat *slope)
 {
-  const guint n = (side + 2) / 3, n_outputs = n * n * out_channels;
+  const guint n = (side + 2) / 3;
+  /* sum_parts_row() reads four floats at each part, also at the last. */
+  const guint n_outputs =
+      n * n * out_channels + SRGAN_PARTS_MAX_CHANNELS - out_channels;
   gfloat *part, *all_bias, *all_slope;
   gsize n_weight, o, i, y, x;
 
@@ -389,6 +392,7 @@ srgan_convolution_pack_parts (SrganConvolution *convolution,
   convolution->slope = all_slope;
   convolution->bytes += 2 * SRGAN_PARTS_MAX_CHANNELS * sizeof (gfloat);
   convolution->n_parts = n;
+  convolution->out_channels = n * n * out_channels;
   if (!all_bias || !all_slope) {
     srgan_convolution_clear (convolution);
     return FALSE;
