@@ -32,7 +32,7 @@ run_packages=(
 # AArch64 kernels cross built and run under qemu.
 test_packages=(
   clang clang-format shellcheck g++ valgrind libc6-dbg
-  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-numpy
 )
 
 list=
