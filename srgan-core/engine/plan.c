@@ -373,6 +373,8 @@ measure_tiles (SrganPlan *plan, SrganTile *tile)
     floats = align_row (
         ((gsize) widest[i] + 2 * stage->margin) * MAX (stage->stride, 1));
     row = MAX (row, floats);
+    /* rows of codes are spread out on their way to floats and back */
+    row = MAX (row, align_row ((gsize) widest[i] * stage->code_stride));
     stride = MAX (stride, stage->stride);
     if (stage->convolution)
       plan->scratch_floats = MAX (

@@ -27,14 +27,15 @@ describe_frame (const SrganPicture *picture, SrganFrame *frame)
 }
 
 SrganPicture *
-tool_upscale (SrganNetwork *network, guint threads, const SrganPicture *input,
-    GError **error)
+tool_upscale (SrganNetwork *network, guint threads, SrganPrecision precision,
+    const SrganPicture *input, GError **error)
 {
   guint factor = srgan_network_get_scale (network);
   SrganPlanSettings settings = {
       .width = input->width,
       .height = input->height,
       .n_threads = threads,
+      .precision = precision,
       .layout = {.kind = SRGAN_LAYOUT_RGB,
           .sample = SRGAN_SAMPLE_UINT8,
           .pixel_stride = {3, 3, 3},

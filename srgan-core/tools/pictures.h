@@ -16,6 +16,6 @@ SrganPicture *tool_resize (
     const SrganPicture *input, gdouble scale, guint width, guint height);
 /* @input as @network enlarges it, or %NULL with @error set. */
 SrganPicture *tool_upscale (SrganNetwork *network, guint threads,
-    const SrganPicture *input, GError **error);
+    SrganPrecision precision, const SrganPicture *input, GError **error);
 
 G_END_DECLS

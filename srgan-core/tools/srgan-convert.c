@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "calibrate.h"
 #include "tool.h"
 
 #ifdef HAVE_TRAIN
@@ -27,6 +28,8 @@ static gchar *target;
 static gchar *verify;
 static gboolean half;
 static gboolean quantise;
+static gboolean int8;
+static gchar *calibration;
 
 static const GOptionEntry entries[] = {
     {"inspect", 'i', 0, G_OPTION_ARG_NONE, &inspect,
@@ -52,6 +55,11 @@ static const GOptionEntry entries[] = {
         "Write the weights in half precision", NULL},
     {"quantise", 0, 0, G_OPTION_ARG_NONE, &quantise,
         "Zero the low 12 bits of each weight, for .rsr to compress", NULL},
+    {"int8", 0, 0, G_OPTION_ARG_NONE, &int8,
+        "Make the network ready for int8, beside fp32; needs --calibrate",
+        NULL},
+    {"calibrate", 0, 0, G_OPTION_ARG_FILENAME, &calibration,
+        "Pictures like those to come, large ones, for --int8", "FOLDER"},
     {"formats", 0, 0, G_OPTION_ARG_NONE, &list,
         "List the formats and architectures that are known", NULL},
     {NULL},
@@ -263,7 +271,8 @@ verify_network (Result *result, const gchar *output)
   small = tool_resize (
       picture, 1. / factor, picture->width / factor, picture->height / factor);
   bicubic = tool_resize (small, factor, picture->width, picture->height);
-  large = tool_upscale (result->network, 0, small, &result->error);
+  large = tool_upscale (
+      result->network, 0, SRGAN_PRECISION_AUTO, small, &result->error);
   if (large == NULL)
     return FALSE;
   result->network_psnr = srgan_score_pictures (picture, large, factor).psnr;
@@ -285,6 +294,18 @@ verify_network (Result *result, const gchar *output)
 }
 #endif
 
+static SrganNetwork *
+calibrate (SrganNetwork *network, GError **error)
+{
+#ifdef HAVE_TRAIN
+  return tool_calibrate (network, calibration, error);
+#else
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+      "--int8: this build has no calibration: it needs -Dtrain=enabled");
+  return NULL;
+#endif
+}
+
 /* Reads @input and, if there is an @output, writes it. */
 static gboolean
 convert (const gchar *input, const gchar *output,
@@ -295,6 +316,14 @@ convert (const gchar *input, const gchar *output,
       srgan_convert_read (input, options, &result->report, &result->error);
   if (result->network == NULL)
     return FALSE;
+  if (int8) {
+    SrganNetwork *quantised = calibrate (result->network, &result->error);
+
+    if (quantised == NULL)
+      return FALSE;
+    srgan_network_unref (result->network);
+    result->network = quantised;
+  }
   if (verify != NULL && !verify_network (result, output))
     return FALSE;
   return output == NULL || srgan_convert_write (result->network, output,
@@ -462,6 +491,8 @@ main (gint argc, gchar **argv)
   write_options.half = half;
   write_options.quantise = quantise;
 
+  if (int8 != (calibration != NULL))
+    tool_usage_error ("--int8 and --calibrate FOLDER go together");
   if (list)
     return print_formats ();
   if (argc < 2)

@@ -28,6 +28,8 @@ row_clear (gpointer row)
   g_free (((Row *) row)->name);
 }
 
+static SrganPrecision precision;
+
 /* Scores one picture; @network may be NULL: bicubic alone. */
 static gboolean
 evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
@@ -57,7 +59,7 @@ evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
   row->bicubic = srgan_score_pictures (picture, bicubic, factor);
   row->score = row->bicubic;
   if (network != NULL) {
-    large = tool_upscale (network, threads, small, error);
+    large = tool_upscale (network, threads, precision, small, error);
     if (large == NULL)
       return FALSE;
     row->score = srgan_score_pictures (picture, large, factor);
@@ -142,7 +144,7 @@ print_table (gboolean has_network, GArray *rows, const Row *mean)
   tool_table_print (table);
 }
 
-static gchar *folder, *model, *save;
+static gchar *folder, *model, *save, *precision_name;
 static gint scale, n_threads;
 static gboolean as_json;
 
@@ -155,6 +157,8 @@ static const GOptionEntry entries[] = {
         "A built-in's name or a file; without: bicubic", "MODEL"},
     {"save", 0, 0, G_OPTION_ARG_FILENAME, &save,
         "Also write what was scored, as PNG", "FOLDER"},
+    {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
+        "What to compute in: auto (the default), fp32 or int8", "PRECISION"},
     {"threads", 't', 0, G_OPTION_ARG_INT, &n_threads, "Threads; 0: all CPUs",
         "N"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
@@ -182,6 +186,14 @@ main (int argc, char **argv)
     tool_usage_error ("no pictures: name their folder with --hr");
   if (scale != 0 && (scale < 2 || scale > 4))
     tool_usage_error ("--scale takes 2, 3 or 4, not %d", scale);
+  for (guint i = 0; precision_name != NULL; i++) {
+    if (i == SRGAN_N_PRECISIONS)
+      tool_usage_error (
+          "--precision takes auto, fp32 or int8, not '%s'", precision_name);
+    precision = (SrganPrecision) i;
+    if (strcmp (precision_name, srgan_precision_to_string (precision)) == 0)
+      break;
+  }
   if (n_threads < 0)
     tool_usage_error ("--threads takes 0 or more, not %d", n_threads);
   if (model != NULL && strcmp (model, "bicubic") != 0) {

@@ -150,4 +150,41 @@ SRGAN_API
 gboolean srgan_convert_write (SrganNetwork *network, const gchar *path,
     const SrganWriteOptions *options, GError **error);
 
+/**
+ * SrganCalibration:
+ *
+ * A picture small and large, planar, [channel][y][x], in a network's colours
+ * and values.
+ */
+typedef struct {
+  guint width; /* of the input */
+  guint height;
+  const gfloat *input;
+  const gfloat *target; /* the network's scale times as wide and high */
+} SrganCalibration;
+
+/* @done: 0 .. 1. Returns: whether to go on. */
+typedef gboolean (*SrganQuantiseFunc) (gdouble done, gpointer user_data);
+
+/**
+ * srgan_convert_quantise:
+ * @network: a chain of convolutions, with sums or without
+ * @samples: at least 3; the last third is held back to measure the loss
+ * @progress: (nullable) (scope call)
+ * @loss: (out): dB of PSNR lost on the samples held back
+ *
+ * Makes @network ready for int8: the same weights for fp32, and beside them
+ * steps, zeros, codes and biases that lose least on @samples. The note
+ * "int8-loss" tells what was measured.
+ *
+ * Returns: (transfer full): the network, or %NULL with @error set:
+ *   %SRGAN_ERROR_UNSUPPORTED names the layer that cannot be calibrated,
+ *   %SRGAN_ERROR_CANCELLED is @progress' wish
+ */
+SRGAN_API
+SrganNetwork *srgan_convert_quantise (SrganNetwork *network,
+    const SrganCalibration *samples, guint n_samples,
+    SrganQuantiseFunc progress, gpointer user_data, gdouble *loss,
+    GError **error);
+
 G_END_DECLS
