@@ -42,6 +42,7 @@ run (SrganNetwork *network, const TestFrame *input,
 
   if (settings)
     s = *settings;
+  s.precision = SRGAN_PRECISION_FP32; /* test-int8.c has the other */
   s.width = (guint) input->width;
   s.height = (guint) input->height;
   s.layout = input->layout;
