@@ -118,6 +118,7 @@ enum {
   PROP_MODEL,
   PROP_SCALE,
   PROP_N_THREADS,
+  PROP_PRECISION,
   PROP_STATS,
 };
 
@@ -127,6 +128,7 @@ typedef struct {
   gchar *model; /* NULL: by preset and tune */
   guint scale;
   guint n_threads;
+  SrganPrecision precision;
 } Settings;
 
 struct _GstSrganUpscale {
@@ -158,11 +160,12 @@ struct _GstSrganUpscale {
 
   SrganNetwork *network; /* NULL when frames pass untouched */
   SrganPlan *plan;
-  guint n_threads;        /* that the plan is for */
-  GstSrganTune tune;      /* likewise */
-  gchar *note;            /* the last one posted about the network */
-  GstCaps *refused;       /* the last that were, with a message */
-  gboolean pace_reported; /* that frames take too long */
+  guint n_threads;          /* that the plan is for */
+  SrganPrecision precision; /* likewise */
+  GstSrganTune tune;        /* likewise */
+  gchar *note;              /* the last one posted about the network */
+  GstCaps *refused;         /* the last that were, with a message */
+  gboolean pace_reported;   /* that frames take too long */
   /* An overlay stays for many frames, and its rectangles are textures to
    * whoever draws them: the last one, and the same enlarged. */
   GstVideoOverlayComposition *overlay;
@@ -224,6 +227,27 @@ gst_srgan_tune_get_type (void)
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type, g_enum_register_static ("GstSrganTune", values));
+  return type;
+}
+
+GType
+gst_srgan_precision_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {SRGAN_PRECISION_AUTO, "int8 where it loses little and is faster",
+          "auto"},
+      {SRGAN_PRECISION_FP32, "Single precision", "fp32"},
+      {SRGAN_PRECISION_INT8,
+          "8-bit integers; the model must have been "
+          "quantised",
+          "int8"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstSrganPrecision", values));
   return type;
 }
 
@@ -381,6 +405,7 @@ gst_srgan_upscale_take_settings (GstSrganUpscale *self)
   g_clear_pointer (&self->network, srgan_network_unref);
   self->network = network;
   self->n_threads = settings.n_threads;
+  self->precision = settings.precision;
   self->tune = settings.tune;
   self->pace_reported = FALSE;
 
@@ -423,6 +448,7 @@ gst_srgan_upscale_make_plan (GstSrganUpscale *self, const GstVideoInfo *info)
     settings.width = GST_VIDEO_INFO_WIDTH (info);
     settings.height = GST_VIDEO_INFO_HEIGHT (info);
     settings.n_threads = self->n_threads;
+    settings.precision = self->precision;
     gst_srgan_layout_from_info (&settings.layout, info);
 
     self->plan = srgan_plan_new (self->network, &settings, &error);
@@ -1283,6 +1309,9 @@ gst_srgan_upscale_set_property (
   case PROP_N_THREADS:
     self->settings.n_threads = g_value_get_uint (value);
     break;
+  case PROP_PRECISION:
+    self->settings.precision = (SrganPrecision) g_value_get_enum (value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -1318,6 +1347,9 @@ gst_srgan_upscale_get_property (
     break;
   case PROP_N_THREADS:
     g_value_set_uint (value, self->settings.n_threads);
+    break;
+  case PROP_PRECISION:
+    g_value_set_enum (value, (gint) self->settings.precision);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -1423,6 +1455,17 @@ gst_srgan_upscale_class_init (GstSrganUpscaleClass *klass)
           MAX_THREADS, DEFAULT_N_THREADS, live_flags));
 
   /**
+   * srganupscale:precision:
+   *
+   * What the network is computed in. auto: int8 where the model is known to
+   * lose at most 0.1 dB by it and this processor is faster so, else fp32.
+   */
+  g_object_class_install_property (object_class, PROP_PRECISION,
+      g_param_spec_enum ("precision", "Precision",
+          "What the network is computed in", GST_TYPE_SRGAN_PRECISION,
+          SRGAN_PRECISION_AUTO, live_flags));
+
+  /**
    * srganupscale:stats:
    *
    * What was done, and how long it took:
@@ -1474,4 +1517,5 @@ gst_srgan_upscale_class_init (GstSrganUpscaleClass *klass)
 
   gst_type_mark_as_plugin_api (GST_TYPE_SRGAN_PRESET, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_SRGAN_TUNE, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SRGAN_PRECISION, 0);
 }

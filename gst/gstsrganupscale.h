@@ -51,6 +51,10 @@ typedef enum {
 #define GST_TYPE_SRGAN_TUNE (gst_srgan_tune_get_type ())
 GType gst_srgan_tune_get_type (void);
 
+/* Of SrganPrecision. */
+#define GST_TYPE_SRGAN_PRECISION (gst_srgan_precision_get_type ())
+GType gst_srgan_precision_get_type (void);
+
 #define GST_TYPE_SRGAN_UPSCALE (gst_srgan_upscale_get_type ())
 G_DECLARE_FINAL_TYPE (
     GstSrganUpscale, gst_srgan_upscale, GST, SRGAN_UPSCALE, GstVideoFilter)

@@ -48,13 +48,14 @@ assert_mentions (const gchar *text, const gchar *word)
 /* Runs srgan-eval --json; the mean of @what ("network", "bicubic"). */
 static void
 evaluate (const gchar *folder, const gchar *scale, const gchar *model,
-    const gchar *what, gdouble *psnr, gdouble *ssim)
+    const gchar *what, const gchar *precision, gdouble *psnr, gdouble *ssim)
 {
   g_autofree gchar *output = NULL, *messages = NULL;
   g_autoptr (JsonParser) parser = json_parser_new ();
   JsonObject *object;
-  gint status = run_tool (&output, &messages, "srgan-eval", "--json", "--hr",
-      folder, "--scale", scale, "--model", model, NULL);
+  gint status =
+      run_tool (&output, &messages, "srgan-eval", "--json", "--hr", folder,
+          "--scale", scale, "--model", model, "--precision", precision, NULL);
 
   g_assert_cmpstr (messages, ==, "");
   g_assert_cmpint (status, ==, 0);
@@ -100,10 +101,10 @@ test_bicubic (void)
 
   if (folder == NULL)
     return;
-  evaluate (folder, "2", "bicubic", "bicubic", &psnr, &ssim);
+  evaluate (folder, "2", "bicubic", "bicubic", "auto", &psnr, &ssim);
   g_assert_cmpfloat_with_epsilon (psnr, 33.682, .002);
   g_assert_cmpfloat_with_epsilon (ssim, .9305, .0001);
-  evaluate (folder, "4", "bicubic", "bicubic", &psnr, &ssim);
+  evaluate (folder, "4", "bicubic", "bicubic", "auto", &psnr, &ssim);
   g_assert_cmpfloat_with_epsilon (psnr, 28.431, .002);
   g_assert_cmpfloat_with_epsilon (ssim, .8113, .0001);
 }
@@ -126,7 +127,7 @@ test_script (void)
       g_test_skip ("score.py cannot run here");
       break;
     }
-    evaluate (folder, scales[s], "bicubic", "bicubic", &psnr, &ssim);
+    evaluate (folder, scales[s], "bicubic", "bicubic", "auto", &psnr, &ssim);
     g_assert_cmpfloat_with_epsilon (psnr, their_psnr, .01);
     g_assert_cmpfloat_with_epsilon (ssim, their_ssim, .0002);
 
@@ -135,7 +136,7 @@ test_script (void)
         ==, 0);
     g_assert_true (run_script (
         "compare", scales[s], folder, saved, &their_psnr, &their_ssim));
-    evaluate (folder, scales[s], "fast-clean", "network", &psnr, &ssim);
+    evaluate (folder, scales[s], "fast-clean", "network", "auto", &psnr, &ssim);
     g_assert_cmpfloat_with_epsilon (psnr, their_psnr, .01);
     g_assert_cmpfloat_with_epsilon (ssim, their_ssim, .0002);
   }
@@ -156,13 +157,19 @@ test_builtins (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (claims); i++) {
     g_autofree gchar *folder = find_set (claims[i].set);
-    gdouble psnr, ssim;
+    gdouble psnr, int8, ssim;
 
     if (folder == NULL)
       return;
-    evaluate (folder, claims[i].scale, "fast-clean", "network", &psnr, &ssim);
+    evaluate (
+        folder, claims[i].scale, "fast-clean", "network", "fp32", &psnr, &ssim);
     g_test_message ("%s x%s: %.3f dB", claims[i].set, claims[i].scale, psnr);
     g_assert_cmpfloat (psnr, >=, claims[i].psnr);
+    /* int8 loses .1 dB at most */
+    evaluate (
+        folder, claims[i].scale, "fast-clean", "network", "int8", &int8, &ssim);
+    g_test_message ("int8: %.3f dB", int8 - psnr);
+    g_assert_cmpfloat (int8, >=, psnr - .1);
   }
 }
 
