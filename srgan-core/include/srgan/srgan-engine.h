@@ -93,7 +93,9 @@ typedef struct {
   guint height;
   SrganLayout layout;       /* of input and output alike */
   guint n_threads;          /* 0: the CPUs that this process may use */
-  SrganPrecision precision; /* AUTO: FP32 */
+  SrganPrecision precision; /* AUTO: INT8 where the network says
+                               that it loses at most 0.1 dB and this
+                               CPU's kernels are faster, else FP32 */
   /* Keep the last frame, as it came in and as it went out, and compute only
    * what may have changed since: the output is the same bit for bit. Costs
    * memory (#SrganPlanReport.kept_bytes), and next to no time where nothing
