@@ -17,7 +17,7 @@ build_packages=(
   gcc libc6-dev meson ninja-build pkg-config
   libglib2.0-dev libjson-glib-dev liborc-0.4-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
-  libopenblas-pthread-dev libgdk-pixbuf-2.0-dev
+  libopenblas-pthread-dev libgdk-pixbuf-2.0-dev libopenmpi-dev
   libzip-dev liblzma-dev libprotobuf-c-dev protobuf-c-compiler libhdf5-dev
 )
 
@@ -33,6 +33,7 @@ run_packages=(
 test_packages=(
   clang clang-format shellcheck g++ valgrind libc6-dbg
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-numpy
+  openmpi-bin
 )
 
 list=

@@ -4,6 +4,7 @@
  */
 #include "tool.h"
 #include "train/blas.h"
+#include "train/train.h"
 
 #include <errno.h>
 #include <math.h>
@@ -145,7 +146,7 @@ catch_signals (GCancellable *cancellable)
   sigaction (SIGTERM, &action, NULL);
 }
 
-static gchar *data_folder, *output, *start;
+static gchar *data_folder, *output, *start, *log_folder;
 static gchar **sets;
 static gint steps, threads, seed;
 static gboolean quiet, print_config;
@@ -189,6 +190,9 @@ static const GOptionEntry entries[] = {
         "The model file to write (output.file)", "FILE"},
     {"start", 0, 0, G_OPTION_ARG_FILENAME, &start,
         "A model to begin from (network.start)", "MODEL"},
+    {"log-dir", 'l', 0, G_OPTION_ARG_FILENAME, &log_folder,
+        "Write JSON lines, TensorBoard events and previews (output.log-dir)",
+        "FOLDER"},
     {"steps", 'n', 0, G_OPTION_ARG_CALLBACK, (gpointer) take_number,
         "Steps in all (training.steps)", "N"},
     {"threads", 't', 0, G_OPTION_ARG_CALLBACK, (gpointer) take_number,
@@ -217,6 +221,7 @@ make_recipe (SrganRecipe *recipe, const gchar *path, GError **error)
       {"data", "folder", data_folder, data_folder != NULL},
       {"output", "file", output, output != NULL},
       {"network", "start", start, start != NULL},
+      {"output", "log-dir", log_folder, log_folder != NULL},
       {"training", "steps", steps_text, steps_given},
       {"training", "threads", threads_text, threads_given},
       {"training", "seed", seed_text, seed_given},
@@ -239,7 +244,9 @@ main (int argc, char **argv)
 {
   g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  SrganRanks *ranks;
   Display display = {0};
+  gboolean done;
   GError *error = NULL;
 
   srgan_blas_choose_core (argv);
@@ -266,10 +273,28 @@ main (int argc, char **argv)
   display.terminal = isatty (STDOUT_FILENO);
   if (!quiet)
     g_print ("OpenBLAS kernels: %s\n", srgan_blas_init ());
-  if (!srgan_train (recipe, cancellable, show_progress, &display, &error)) {
-    close_line (&display);
-    return tool_fail (error);
-  }
+  ranks = srgan_ranks_join ();
+  if (srgan_ranks_get_n (ranks) > 1 && srgan_ranks_get_rank (ranks) == 0 &&
+      !quiet)
+    g_print ("%u processes\n", srgan_ranks_get_n (ranks));
+  done = srgan_train_together (
+      recipe, ranks, cancellable, show_progress, &display, &error);
   close_line (&display);
+  if (!done) {
+    gboolean cancelled =
+        g_error_matches (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED);
+    gint status = TOOL_EXIT_FAILED;
+
+    /* all stop together when they are told to; else the others would wait */
+    if (cancelled && srgan_ranks_get_rank (ranks) > 0)
+      g_clear_error (&error);
+    else
+      status = tool_fail (error);
+    if (!cancelled)
+      srgan_ranks_abort (ranks);
+    srgan_ranks_leave (ranks);
+    return status;
+  }
+  srgan_ranks_leave (ranks);
   return tool_finish ();
 }

@@ -30,6 +30,8 @@ srgan_checkpoint_save (
   g_variant_dict_insert (&dict, "recipe", "s", recipe);
   g_variant_dict_insert (&dict, "step", "u", checkpoint->step);
   g_variant_dict_insert (&dict, "best", "d", checkpoint->best);
+  g_variant_dict_insert (&dict, "stale", "u", checkpoint->stale);
+  g_variant_dict_insert (&dict, "n-patches", "u", checkpoint->n_patches);
   add_floats (
       &dict, "parameters", checkpoint->parameters, checkpoint->n_parameters);
   add_floats (&dict, "average", checkpoint->average, checkpoint->n_parameters);
@@ -77,6 +79,8 @@ static const gchar *const harmless[][2] = {
     {"data", "folder"},
     {"data", "prefetch-threads"},
     {"training", "threads"},
+    {"validation", "folder"},
+    {"validation", "patience"},
     {"validation", "features"},
     {"validation", "feature-layers"},
 };
@@ -130,6 +134,7 @@ srgan_checkpoint_load (
   g_autoptr (GVariant) variant = NULL;
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
   gsize length;
+  guint n_patches;
   GError *cause = NULL;
 
   if (!g_file_get_contents (path, &contents, &length, &cause)) {
@@ -159,6 +164,17 @@ srgan_checkpoint_load (
         "the checkpoint %s is of another recipe (%s): remove it to start anew, "
         "or name another file in output.checkpoint",
         path, difference);
+    return FALSE;
+  }
+  /* both younger than the format */
+  if (!g_variant_dict_lookup (&dict, "stale", "u", &checkpoint->stale))
+    checkpoint->stale = 0;
+  if (g_variant_dict_lookup (&dict, "n-patches", "u", &n_patches) &&
+      n_patches != checkpoint->n_patches) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "the checkpoint %s is of steps of %u patches, not %u: start as many "
+        "processes as then",
+        path, n_patches, checkpoint->n_patches);
     return FALSE;
   }
   if (checkpoint->prepare != NULL &&

@@ -11,8 +11,10 @@ G_BEGIN_DECLS
 /* The caller owns all arrays, and says how long they are when it reads. */
 typedef struct _SrganCheckpoint {
   const SrganRecipe *recipe;
-  guint step;   /* steps done */
-  gdouble best; /* best validation PSNR so far, dB */
+  guint step;      /* steps done */
+  guint stale;     /* validations since the best */
+  guint n_patches; /* in a step, all processes together */
+  gdouble best;    /* best validation PSNR so far, dB */
   gfloat *parameters;
   gfloat *average;
   gsize n_parameters;

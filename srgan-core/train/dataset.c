@@ -106,29 +106,22 @@ read_plane (const gchar *path, guint channels, guint smallest, Plane *plane,
   return TRUE;
 }
 
-SrganDataset *
-srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
-    SrganDatasetMessageFunc message, gpointer user_data, GError **error)
+/* Which side of the dataset a folder's pictures go to. */
+typedef enum {
+  READ_BY_LOT, /* a share is held back */
+  READ_FOR_TRAINING,
+  READ_FOR_VALIDATION,
+} ReadTo;
+
+static gboolean
+read_pictures (SrganDataset *dataset, GPtrArray *paths, ReadTo to,
+    GCancellable *cancellable, SrganDatasetMessageFunc message,
+    gpointer user_data, GError **error)
 {
-  g_autoptr (SrganDataset) dataset = NULL;
-  g_autoptr (GPtrArray) paths = NULL;
+  const SrganRecipe *recipe = dataset->recipe;
   guint smallest = recipe->patch * recipe->scale;
   gdouble held_back_below = recipe->held_back;
   gdouble lowest = 1;
-
-  paths = srgan_picture_list (recipe->folder, TRUE, error);
-  if (paths == NULL)
-    return NULL;
-
-  dataset = g_new0 (SrganDataset, 1);
-  dataset->recipe = recipe;
-  dataset->channels = srgan_recipe_get_channels (recipe);
-  dataset->training = g_array_new (FALSE, FALSE, sizeof (Plane));
-  dataset->validation = g_array_new (FALSE, FALSE, sizeof (Plane));
-  g_array_set_clear_func (dataset->training, plane_clear);
-  g_array_set_clear_func (dataset->validation, plane_clear);
-  dataset->validation_patch =
-      MAX (VALIDATION_SIDE / recipe->scale, recipe->patch);
 
   /* of a few pictures one at least is held back */
   for (guint i = 0; i < paths->len; i++)
@@ -137,14 +130,15 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
 
   for (guint i = 0; i < paths->len; i++) {
     const gchar *path = paths->pdata[i];
-    gboolean held_back = draw_lot (path) < held_back_below;
+    gboolean held_back = to == READ_BY_LOT ? draw_lot (path) < held_back_below
+                                           : to == READ_FOR_VALIDATION;
     GError *cause = NULL;
     Plane plane;
 
     if (g_cancellable_is_cancelled (cancellable)) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED,
           "stopped while the pictures were read");
-      return NULL;
+      return FALSE;
     }
     if (held_back && dataset->validation->len >= recipe->validation_pictures)
       continue;
@@ -164,6 +158,45 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
       }
       g_error_free (cause);
     }
+  }
+  return TRUE;
+}
+
+SrganDataset *
+srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
+    SrganDatasetMessageFunc message, gpointer user_data, GError **error)
+{
+  g_autoptr (SrganDataset) dataset = NULL;
+  g_autoptr (GPtrArray) paths = NULL;
+  guint smallest = recipe->patch * recipe->scale;
+
+  paths = srgan_picture_list (recipe->folder, TRUE, error);
+  if (paths == NULL)
+    return NULL;
+
+  dataset = g_new0 (SrganDataset, 1);
+  dataset->recipe = recipe;
+  dataset->channels = srgan_recipe_get_channels (recipe);
+  dataset->training = g_array_new (FALSE, FALSE, sizeof (Plane));
+  dataset->validation = g_array_new (FALSE, FALSE, sizeof (Plane));
+  g_array_set_clear_func (dataset->training, plane_clear);
+  g_array_set_clear_func (dataset->validation, plane_clear);
+  dataset->validation_patch =
+      MAX (VALIDATION_SIDE / recipe->scale, recipe->patch);
+
+  if (recipe->validation_folder[0] != '\0') {
+    g_autoptr (GPtrArray) others =
+        srgan_picture_list (recipe->validation_folder, TRUE, error);
+
+    if (others == NULL ||
+        !read_pictures (dataset, others, READ_FOR_VALIDATION, cancellable,
+            message, user_data, error) ||
+        !read_pictures (dataset, paths, READ_FOR_TRAINING, cancellable, message,
+            user_data, error))
+      return NULL;
+  } else if (!read_pictures (dataset, paths, READ_BY_LOT, cancellable, message,
+                 user_data, error)) {
+    return NULL;
   }
 
   if (dataset->training->len == 0) {

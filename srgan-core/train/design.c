@@ -195,8 +195,9 @@ add_chain (Draft *draft, const SrganRecipe *recipe)
   return last >= 0 && add_skip (draft, recipe, last);
 }
 
-/* A convolution and, if the recipe says so, a batch-norm, which makes the
- * convolution's bias idle: as in all published code it stays. */
+/* A convolution and, if the recipe says so, a batch-norm; then without a bias,
+ * which the batch-norm would take away again: its gradient would be rounding
+ * errors, and Adam would follow them. */
 static gint
 add_normed (Draft *draft, const SrganRecipe *recipe, const gchar *block,
     const gchar *suffix, gint input)
@@ -204,8 +205,8 @@ add_normed (Draft *draft, const SrganRecipe *recipe, const gchar *block,
   g_autofree gchar *conv = g_strconcat (block, "-conv", suffix, NULL);
   g_autofree gchar *norm = g_strconcat (block, "-norm", suffix, NULL);
   guint channels = recipe->channels;
-  gint last = add_same (
-      draft, conv, input, channels, channels, 3, SRGAN_ACTIVATION_NONE);
+  gint last = add_conv (draft, conv, input, channels, channels, 3, 1,
+      SRGAN_PADDING_ZERO, !recipe->batch_norm, SRGAN_ACTIVATION_NONE, 0);
 
   return last >= 0 && recipe->batch_norm
              ? add_norm (draft, norm, last, channels)

@@ -54,6 +54,15 @@ srgan_ranks_leave (SrganRanks *ranks)
   g_free (ranks);
 }
 
+void
+srgan_ranks_abort (SrganRanks *ranks)
+{
+#ifdef SRGAN_HAVE_MPI
+  if (srgan_ranks_get_n (ranks) > 1)
+    MPI_Abort (MPI_COMM_WORLD, 1);
+#endif
+}
+
 guint
 srgan_ranks_get_n (const SrganRanks *ranks)
 {

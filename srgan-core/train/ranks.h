@@ -20,6 +20,9 @@ SRGAN_API
 SrganRanks *srgan_ranks_join (void);
 SRGAN_API
 void srgan_ranks_leave (SrganRanks *ranks);
+/* Ends all processes, this one with them; returns where there is one only. */
+SRGAN_API
+void srgan_ranks_abort (SrganRanks *ranks);
 
 SRGAN_API
 guint srgan_ranks_get_n (const SrganRanks *ranks);

@@ -218,6 +218,11 @@ static const Setting settings[] = {
     {"features", "seed", VALUE_COUNT, FIELD (feature_seed), 0, G_MAXUINT32,
         NULL, "1", "of the random weights"},
 
+    {"validation", "folder", VALUE_TEXT, FIELD (validation_folder), 0, 0, NULL,
+        "", "pictures to choose the weights by; empty: those held back"},
+    {"validation", "patience", VALUE_COUNT, FIELD (patience), 0, 1000000, NULL,
+        "0",
+        "stop when so many validations in a row were not better; 0: never"},
     {"validation", "features", VALUE_TEXT, FIELD (judge), 0, 0, NULL, "",
         "a feature network that measures the perceptual distance at each "
         "validation; not the one that trains"},
@@ -232,6 +237,11 @@ static const Setting settings[] = {
         1, 100000000, NULL, "1000", "steps between checkpoints"},
     {"output", "validation-interval", VALUE_COUNT, FIELD (validation_interval),
         1, 100000000, NULL, "1000", "steps between validations"},
+    {"output", "log-dir", VALUE_TEXT, FIELD (log_folder), 0, 0, NULL, "",
+        "a folder for log.jsonl, TensorBoard's event files and a preview at "
+        "each validation (input enlarged | output | original); empty: none"},
+    {"output", "log-interval", VALUE_COUNT, FIELD (log_interval), 1, 1000000,
+        NULL, "100", "steps between lines of the log"},
     {"output", "training-data", VALUE_TEXT, FIELD (training_data), 0, 0, NULL,
         "", "a note for the model file: what it was trained on"},
     {"output", "licence", VALUE_TEXT, FIELD (licence), 0, 0, NULL, "",
@@ -578,6 +588,12 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "training.steps and adversarial.steps are both 0: there is nothing to "
         "do");
+    return FALSE;
+  }
+  if (recipe->patience > 0 && recipe->adversarial_steps > 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "validation.patience: with an adversarial phase (adversarial.steps) "
+        "the fidelity phase has to run its steps");
     return FALSE;
   }
   if (recipe->design == SRGAN_DESIGN_SRRESNET && recipe->layers == 0) {

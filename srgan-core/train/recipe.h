@@ -122,6 +122,8 @@ struct _SrganRecipe {
   gchar *feature_layers;
   guint feature_seed;
   /* [validation] */
+  gchar *validation_folder;
+  guint patience;
   gchar *judge;
   gchar *judge_layers;
   /* [output] */
@@ -129,6 +131,8 @@ struct _SrganRecipe {
   gchar *checkpoint;
   guint checkpoint_interval;
   guint validation_interval;
+  gchar *log_folder;
+  guint log_interval;
   gchar *training_data;
   gchar *licence;
 };

@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <srgan/srgan-train.h>
+#include "train/train.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -28,6 +28,7 @@
 #include "train/dataset.h"
 #include "train/design.h"
 #include "train/graph.h"
+#include "train/log.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/score.h"
@@ -79,7 +80,11 @@ typedef struct {
   SrganScore *scores;
   gdouble *distances;
 
-  guint step; /* steps done */
+  SrganLog *log;   /* or NULL */
+  gfloat *preview; /* of the first picture validated, if there is a log:
+                      input, output, target */
+  guint step;      /* steps done */
+  guint stale;     /* validations since the best */
   gdouble best;
   gdouble window[LOSS_WINDOW]; /* losses of steps */
   guint n_window;
@@ -134,6 +139,8 @@ run_clear (Run *run)
   g_free (run->losses);
   g_free (run->scores);
   g_free (run->distances);
+  srgan_log_free (run->log);
+  g_free (run->preview);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
@@ -297,6 +304,8 @@ describe_checkpoint (Run *run)
   SrganCheckpoint checkpoint = {
       .recipe = run->recipe,
       .step = run->step,
+      .stale = run->stale,
+      .n_patches = run->recipe->batch * srgan_ranks_get_n (run->ranks),
       .best = run->best,
       .parameters = run->parameters,
       .average = run->average,
@@ -314,6 +323,8 @@ save_checkpoint (Run *run, GError **error)
 {
   SrganCheckpoint checkpoint = describe_checkpoint (run);
 
+  if (srgan_ranks_get_rank (run->ranks) > 0)
+    return TRUE;
   return srgan_checkpoint_save (&checkpoint, run->checkpoint_path, error);
 }
 
@@ -329,6 +340,7 @@ continue_checkpoint (Run *run, GError **error)
     return FALSE;
   run->step = checkpoint.step;
   run->best = checkpoint.best;
+  run->stale = checkpoint.stale;
   message = g_strdup_printf (
       "continuing %s after step %u", run->checkpoint_path, run->step);
   tell (message, run);
@@ -598,6 +610,15 @@ validate_picture (gpointer data, guint item, guint worker)
   get_luma (output, run->channels, n, b);
   run->scores[item] =
       srgan_score_luma (a, b, side * scale, side * scale, scale);
+  if (item == 0 && run->preview != NULL) {
+    gsize n_small = (gsize) side * side;
+
+    memcpy (run->preview, input, n_small * run->channels * sizeof (gfloat));
+    memcpy (run->preview + n_small * run->channels, output,
+        n * run->channels * sizeof (gfloat));
+    memcpy (run->preview + (n_small + n) * run->channels, target,
+        n * run->channels * sizeof (gfloat));
+  }
   if (run->judge != NULL)
     run->distances[item] =
         srgan_features_distance (run->judge_states[worker], output, target);
@@ -620,6 +641,70 @@ validate (Run *run, gdouble *distance)
       *distance += run->distances[i] / n;
   }
   return mean;
+}
+
+/* --- The log ----------------------------------------------------------- */
+
+/* A picture of ours to bytes, from column @left of @picture on. */
+static void
+put_picture (const Run *run, const gfloat *values, guint side, guint left,
+    SrganPicture *picture)
+{
+  for (guint y = 0; y < side; y++)
+    for (guint x = 0; x < side; x++) {
+      const gfloat *from = values + ((gsize) y * side + x) * run->channels;
+      guint8 *to = picture->rgb + 3 * ((gsize) y * picture->width + left + x);
+
+      for (guint c = 0; c < 3; c++) {
+        gfloat value = run->channels == 1 ? (from[0] * 255 - 16) * (255 / 219.f)
+                                          : from[c] * 255;
+
+        to[c] = (guint8) (CLAMP (value, 0, 255) + .5f);
+      }
+    }
+}
+
+/* Input enlarged by bicubic interpolation | output | target. */
+static gboolean
+log_preview (Run *run, GError **error)
+{
+  guint small = srgan_dataset_get_validation_patch (run->dataset);
+  guint large = small * run->recipe->scale;
+  gsize n = (gsize) large * large * run->channels;
+  const gfloat *output = run->preview + (gsize) small * small * run->channels;
+  g_autoptr (SrganPicture) input = srgan_picture_new (small, small);
+  g_autoptr (SrganPicture) enlarged = srgan_picture_new (large, large);
+  g_autoptr (SrganPicture) all = srgan_picture_new (3 * large, large);
+
+  put_picture (run, run->preview, small, 0, input);
+  srgan_resample_bytes (input->rgb, small, small, 3, run->recipe->scale,
+      enlarged->rgb, large, large);
+  for (guint y = 0; y < large; y++)
+    memcpy (all->rgb + (gsize) 9 * y * large,
+        enlarged->rgb + (gsize) 3 * y * large, (gsize) 3 * large);
+  put_picture (run, output, large, large, all);
+  put_picture (run, output + n, large, 2 * large, all);
+  return srgan_log_add_picture (run->log, run->step, all, error);
+}
+
+static gboolean
+log_progress (Run *run, const SrganTrainProgress *progress, GError **error)
+{
+  gdouble validated = progress->validated ? 0 : NAN;
+  gdouble adversarial = progress->adversarial ? 0 : NAN;
+  const SrganLogNumber numbers[] = {
+      {"loss", progress->loss},
+      {"learning-rate", progress->learning_rate},
+      {"images-per-second", progress->images_per_second},
+      {"generator-loss", progress->generator_loss + adversarial},
+      {"discriminator-loss", progress->discriminator_loss + adversarial},
+      {"psnr", progress->psnr + validated},
+      {"ssim", progress->ssim + validated},
+      {"perceptual-distance", progress->distance},
+  };
+
+  return srgan_log_add (
+      run->log, run->step, numbers, G_N_ELEMENTS (numbers), error);
 }
 
 /* --- Output ------------------------------------------------------------ */
@@ -684,9 +769,9 @@ write_network (Run *run, SrganScore score, gdouble distance, GError **error)
              error);
 }
 
-static void
+static gboolean
 report (Run *run, gboolean validated, SrganScore score, gdouble distance,
-    gboolean best)
+    gboolean best, GError **error)
 {
   const SrganRecipe *recipe = run->recipe;
   guint n_steps = srgan_recipe_get_n_steps (recipe);
@@ -720,6 +805,10 @@ report (Run *run, gboolean validated, SrganScore score, gdouble distance,
     progress.loss += run->window[i] / n;
   if (run->progress != NULL)
     run->progress (&progress, run->user_data);
+  if (run->log == NULL || (!validated && run->step % recipe->log_interval != 0))
+    return TRUE;
+  return log_progress (run, &progress, error) &&
+         (!validated || log_preview (run, error));
 }
 
 /* @path with @suffix before its ending. */
@@ -749,10 +838,46 @@ gboolean
 srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
     SrganTrainFunc progress, gpointer user_data, GError **error)
 {
+  return srgan_train_together (
+      recipe, NULL, cancellable, progress, user_data, error);
+}
+
+/* Scores and, where that is due, keeps the weights. On all processes, so that
+ * they agree; the first alone looks. */
+static gboolean
+validate_and_keep (Run *run, SrganScore *score, gdouble *distance,
+    gboolean *best, GError **error)
+{
+  gdouble psnr = 0;
+
+  if (srgan_ranks_get_rank (run->ranks) == 0) {
+    *score = validate (run, distance);
+    psnr = score->psnr;
+  }
+  srgan_ranks_sum (run->ranks, &psnr, 1);
+  /* pictures that please have no higher PSNR: there the last are kept */
+  *best = run->adversary != NULL || psnr > run->best;
+  run->stale = *best ? 0 : run->stale + 1;
+  if (!*best)
+    return TRUE;
+  if (srgan_ranks_get_rank (run->ranks) == 0 &&
+      !write_network (run, *score, *distance, error))
+    return FALSE;
+  if (run->adversary == NULL)
+    run->best = psnr;
+  return TRUE;
+}
+
+gboolean
+srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
+    GCancellable *cancellable, SrganTrainFunc progress, gpointer user_data,
+    GError **error)
+{
   g_auto (Run) run = {
       .recipe = recipe,
+      .ranks = ranks,
       .cancellable = cancellable,
-      .progress = progress,
+      .progress = srgan_ranks_get_rank (ranks) == 0 ? progress : NULL,
       .user_data = user_data,
   };
 
@@ -797,13 +922,22 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
   }
   if (!make_states (&run, error))
     return FALSE;
+  if (recipe->log_folder[0] != '\0' && srgan_ranks_get_rank (ranks) == 0) {
+    guint small = srgan_dataset_get_validation_patch (run.dataset);
+
+    run.log = srgan_log_new (recipe->log_folder, error);
+    if (run.log == NULL)
+      return FALSE;
+    run.preview = g_new0 (gfloat, (gsize) small * small * run.channels *
+                                      (1 + 2 * recipe->scale * recipe->scale));
+  }
 
   run.first_step = run.step;
   run.start_time = g_get_monotonic_time ();
   run.prefetch = srgan_prefetch_new (
       run.dataset, recipe, run.step, srgan_ranks_get_rank (run.ranks));
   while (run.step < n_steps) {
-    gboolean due, best = FALSE;
+    gboolean due, cancelled, best = FALSE;
     SrganScore score = {0, 0};
     gdouble distance = NAN;
 
@@ -819,19 +953,15 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
     }
     due = run.step % recipe->validation_interval == 0 ||
           run.step == recipe->steps || run.step == n_steps;
-    if (due) {
-      score = validate (&run, &distance);
-      /* pictures that please have no higher PSNR: there the last are kept */
-      best = run.adversary != NULL || score.psnr > run.best;
-      if (best) {
-        if (!write_network (&run, score, distance, error))
-          return FALSE;
-        run.best = run.adversary != NULL ? run.best : score.psnr;
-      }
-    }
-    report (&run, due, score, distance, best);
+    if (due && !validate_and_keep (&run, &score, &distance, &best, error))
+      return FALSE;
+    if (!report (&run, due, score, distance, best, error))
+      return FALSE;
 
-    if (g_cancellable_is_cancelled (cancellable)) {
+    cancelled = g_cancellable_is_cancelled (cancellable);
+    if (srgan_ranks_get_n (ranks) > 1)
+      cancelled = srgan_ranks_any (ranks, cancelled);
+    if (cancelled) {
       if (!save_checkpoint (&run, error))
         return FALSE;
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED,
@@ -842,6 +972,13 @@ srgan_train (const SrganRecipe *recipe, GCancellable *cancellable,
     if ((run.step % recipe->checkpoint_interval == 0 || run.step == n_steps) &&
         !save_checkpoint (&run, error))
       return FALSE;
+    if (due && recipe->patience > 0 && run.stale >= recipe->patience) {
+      g_autofree gchar *message = g_strdup_printf (
+          "stopped early: no better weights in %u validations", run.stale);
+
+      tell (message, &run);
+      return save_checkpoint (&run, error);
+    }
   }
   return TRUE;
 }

@@ -128,7 +128,7 @@ test_mistakes (Fixture *fixture, gconstpointer data)
       {{"-s", "training.steps"}, 2, "GROUP.KEY=VALUE"},
       {{"-s", "training.steps=-3"}, 2, "training.steps"},
       {{"-n", "many"}, 2, "many"},
-      {{"-d", fixture->pictures, "-n0"}, 1, "training.steps"},
+      {{"-d", fixture->pictures, "--steps=0"}, 1, "training.steps"},
       {{"--nonsense"}, 2, "nonsense"},
   };
 

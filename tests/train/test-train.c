@@ -343,6 +343,34 @@ test_tells_apart (Fixture *fixture, gconstpointer data)
   g_assert_cmpfloat (seen.last_verdict, <, .7 * seen.first_verdict);
 }
 
+/* A run that no longer gets better ends; one with a log leaves it. */
+static void
+test_patience_and_log (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *log = g_build_filename (fixture->folder, "log", NULL);
+  g_autofree gchar *lines = g_build_filename (log, "log.jsonl", NULL);
+  g_autofree gchar *preview =
+      g_build_filename (log, "preview-0000002.png", NULL);
+  g_autofree gchar *text = NULL;
+  Watch seen = {0};
+  GError *error = NULL;
+
+  set (fixture->recipe, "training", "learning-rate", "0");
+  set (fixture->recipe, "training", "other-learning-rate", "0");
+  set (fixture->recipe, "training", "steps", "1000");
+  set (fixture->recipe, "validation", "patience", "3");
+  set (fixture->recipe, "validation", "folder", fixture->pictures);
+  set (fixture->recipe, "output", "validation-interval", "2");
+  set (fixture->recipe, "output", "log-dir", log);
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (seen.steps, ==, 8);
+  g_assert_true (g_file_get_contents (lines, &text, NULL, NULL));
+  g_assert_true (g_str_has_prefix (text, "{\"step\": 2, \"loss\": "));
+  g_assert_nonnull (strstr (text, "\"psnr\": "));
+  g_assert_true (g_file_test (preview, G_FILE_TEST_EXISTS));
+}
+
 /* A feature network that judges, and one that trains. */
 static void
 test_features (Fixture *fixture, gconstpointer data)
@@ -516,6 +544,7 @@ main (int argc, char **argv)
       {"/train/train/shapes", test_shapes},
       {"/train/train/adversarial", test_adversarial},
       {"/train/train/tells-apart", test_tells_apart},
+      {"/train/train/patience-and-log", test_patience_and_log},
       {"/train/train/features", test_features},
       {"/train/train/start", test_start},
       {"/train/train/wrong-checkpoints", test_wrong_checkpoints},
