@@ -97,6 +97,7 @@ GST_DEBUG_CATEGORY_STATIC (gst_srgan_upscale_debug);
 #define DEFAULT_TUNE GST_SRGAN_TUNE_CLEAN
 #define DEFAULT_SCALE 0
 #define DEFAULT_N_THREADS 0
+#define DEFAULT_REUSE TRUE
 
 #define MAX_SCALE 4
 #define MAX_THREADS 256
@@ -119,6 +120,7 @@ enum {
   PROP_SCALE,
   PROP_N_THREADS,
   PROP_PRECISION,
+  PROP_REUSE,
   PROP_STATS,
 };
 
@@ -129,6 +131,7 @@ typedef struct {
   guint scale;
   guint n_threads;
   SrganPrecision precision;
+  gboolean reuse;
 } Settings;
 
 struct _GstSrganUpscale {
@@ -152,6 +155,7 @@ struct _GstSrganUpscale {
   /* Statistics. */
   guint64 n_frames;
   guint64 n_dropped;
+  gdouble reused; /* the sum of what was reused of each frame, 0 .. 1 */
   GstSrganFrameTimes times; /* of the present plan */
   gchar *model_name;
   SrganPlanReport report;
@@ -162,6 +166,7 @@ struct _GstSrganUpscale {
   SrganPlan *plan;
   guint n_threads;          /* that the plan is for */
   SrganPrecision precision; /* likewise */
+  gboolean reuse;           /* likewise */
   GstSrganTune tune;        /* likewise */
   gchar *note;              /* the last one posted about the network */
   GstCaps *refused;         /* the last that were, with a message */
@@ -406,6 +411,7 @@ gst_srgan_upscale_take_settings (GstSrganUpscale *self)
   self->network = network;
   self->n_threads = settings.n_threads;
   self->precision = settings.precision;
+  self->reuse = settings.reuse;
   self->tune = settings.tune;
   self->pace_reported = FALSE;
 
@@ -449,6 +455,7 @@ gst_srgan_upscale_make_plan (GstSrganUpscale *self, const GstVideoInfo *info)
     settings.height = GST_VIDEO_INFO_HEIGHT (info);
     settings.n_threads = self->n_threads;
     settings.precision = self->precision;
+    settings.reuse = self->reuse;
     gst_srgan_layout_from_info (&settings.layout, info);
 
     self->plan = srgan_plan_new (self->network, &settings, &error);
@@ -534,6 +541,7 @@ gst_srgan_upscale_start (GstBaseTransform *trans)
   self->qos = FALSE;
   self->latency = 0;
   self->n_frames = 0;
+  self->reused = 0;
   self->n_dropped = 0;
   gst_srgan_frame_times_reset (&self->times);
   GST_OBJECT_UNLOCK (self);
@@ -1183,6 +1191,7 @@ gst_srgan_upscale_transform_frame (
   GstSrganUpscale *self = GST_SRGAN_UPSCALE (filter);
   SrganFrame input = {0}, output = {0};
   gint64 start, end;
+  gdouble reused;
 
   if (!gst_srgan_frame_from_mapped (&input, in_frame, &filter->in_info) ||
       !gst_srgan_frame_from_mapped (&output, out_frame, &filter->out_info))
@@ -1191,9 +1200,11 @@ gst_srgan_upscale_transform_frame (
   start = g_get_monotonic_time ();
   srgan_plan_run (self->plan, &input, &output);
   end = g_get_monotonic_time ();
+  reused = srgan_plan_get_reused (self->plan);
 
   GST_OBJECT_LOCK (self);
   self->n_frames++;
+  self->reused += reused;
   gst_srgan_frame_times_add (&self->times, (end - start) * GST_USECOND);
   GST_OBJECT_UNLOCK (self);
 
@@ -1265,10 +1276,12 @@ gst_srgan_upscale_create_stats (GstSrganUpscale *self)
   GstSrganFrameTimesSummary summary;
   GstStructure *stats;
   const gdouble ms = GST_MSECOND;
+  gdouble reused;
 
   GST_OBJECT_LOCK (self);
   gst_srgan_frame_times_summarise (
       &self->times, GST_SRGAN_N_FRAME_TIMES, &summary);
+  reused = self->n_frames > 0 ? self->reused / (gdouble) self->n_frames : 0;
   stats = gst_structure_new ("application/x-srganupscale-stats", "frames",
       G_TYPE_UINT64, self->n_frames, "dropped", G_TYPE_UINT64, self->n_dropped,
       "ms-mean", G_TYPE_DOUBLE, summary.mean / ms, "ms-p50", G_TYPE_DOUBLE,
@@ -1277,7 +1290,8 @@ gst_srgan_upscale_create_stats (GstSrganUpscale *self)
       self->model_name ? self->model_name : "", "kernels", G_TYPE_STRING,
       self->report.kernels ? self->report.kernels : "", "threads", G_TYPE_UINT,
       self->report.n_threads, "workspace-bytes", G_TYPE_UINT64,
-      (guint64) self->report.workspace_bytes, NULL);
+      (guint64) self->report.workspace_bytes, "kept-bytes", G_TYPE_UINT64,
+      (guint64) self->report.kept_bytes, "reused", G_TYPE_DOUBLE, reused, NULL);
   GST_OBJECT_UNLOCK (self);
 
   return stats;
@@ -1311,6 +1325,9 @@ gst_srgan_upscale_set_property (
     break;
   case PROP_PRECISION:
     self->settings.precision = (SrganPrecision) g_value_get_enum (value);
+    break;
+  case PROP_REUSE:
+    self->settings.reuse = g_value_get_boolean (value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -1351,6 +1368,9 @@ gst_srgan_upscale_get_property (
   case PROP_PRECISION:
     g_value_set_enum (value, (gint) self->settings.precision);
     break;
+  case PROP_REUSE:
+    g_value_set_boolean (value, self->settings.reuse);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -1376,6 +1396,7 @@ gst_srgan_upscale_init (GstSrganUpscale *self)
   self->settings.tune = DEFAULT_TUNE;
   self->settings.scale = DEFAULT_SCALE;
   self->settings.n_threads = DEFAULT_N_THREADS;
+  self->settings.reuse = DEFAULT_REUSE;
   self->factor = 1;
 
   /* Downstream's own size is never one to prefer: ours is another. */
@@ -1466,6 +1487,19 @@ gst_srgan_upscale_class_init (GstSrganUpscaleClass *klass)
           SRGAN_PRECISION_AUTO, live_flags));
 
   /**
+   * srganupscale:reuse:
+   *
+   * Whether what has not changed since the last frame is taken from there
+   * instead of computed again: the output is the same, bit for bit. Costs
+   * memory for one frame in and one out (`kept-bytes` of #srganupscale:stats),
+   * and next to no time where nothing repeats.
+   */
+  g_object_class_install_property (object_class, PROP_REUSE,
+      g_param_spec_boolean ("reuse", "Reuse",
+          "Compute only what has changed since the last frame", DEFAULT_REUSE,
+          live_flags));
+
+  /**
    * srganupscale:stats:
    *
    * What was done, and how long it took:
@@ -1478,6 +1512,9 @@ gst_srgan_upscale_class_init (GstSrganUpscaleClass *klass)
    * * `kernels` (string): the kernel set ("avx2", ...)
    * * `threads` (#guint): threads at work
    * * `workspace-bytes` (#guint64): their working memory together
+   * * `kept-bytes` (#guint64): memory that the last frame is kept in
+   * * `reused` (#gdouble): the share of all frames, 0 to 1, that was taken from
+   *   the frame before
    */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",

@@ -548,6 +548,58 @@ GST_START_TEST (test_threads)
 }
 GST_END_TEST;
 
+/* Pixels that came before give the same frames as pixels computed anew, also
+ * when the caller has written over its buffers since. */
+GST_START_TEST (test_reuse)
+{
+  static const guint seeds[] = {1, 1, 2, 2, 2, 1};
+  GstHarness *harnesses[2];
+  GstVideoInfo info, out_info;
+  GstStructure *stats;
+  gdouble reused[2];
+  guint i, j;
+
+  set_format (&info, "I420", 160, 96);
+  for (j = 0; j < 2; j++) {
+    harnesses[j] = element_test_new_harness (element_test_model (2), 0);
+    g_object_set (harnesses[j]->element, "reuse", j == 1, NULL);
+    set_src_info (harnesses[j], &info);
+  }
+  for (i = 0; i < G_N_ELEMENTS (seeds); i++) {
+    guint8 *pixels[2];
+    gsize size;
+
+    for (j = 0; j < 2; j++) {
+      GstBuffer *output, *buffer = element_test_new_frame (&info, seeds[i]);
+
+      gst_buffer_memset (buffer, 160 * 40 + 10 * i, (guint8) (50 * i), 9);
+      output =
+          gst_harness_push_and_pull (harnesses[j], gst_buffer_ref (buffer));
+      fail_unless (output != NULL);
+      check_output (harnesses[j], &info, 2, output, &out_info);
+      pixels[j] = element_test_dup_pixels (&out_info, output, &size);
+      gst_buffer_memset (buffer, 0, 99, gst_buffer_get_size (buffer));
+      gst_buffer_unref (buffer);
+      fail_unless (gst_buffer_is_writable (output));
+      gst_buffer_memset (output, 0, 99, gst_buffer_get_size (output));
+      gst_buffer_unref (output);
+    }
+    fail_unless (memcmp (pixels[0], pixels[1], size) == 0, "frame %u", i);
+    g_free (pixels[0]);
+    g_free (pixels[1]);
+  }
+  for (j = 0; j < 2; j++) {
+    g_object_get (harnesses[j]->element, "stats", &stats, NULL);
+    fail_unless (gst_structure_get_double (stats, "reused", &reused[j]));
+    gst_structure_free (stats);
+    gst_harness_teardown (harnesses[j]);
+  }
+  fail_unless (reused[0] == 0);
+  /* Three frames of six are all but the same as the one before. */
+  fail_unless (reused[1] > .2 && reused[1] < .5, "%g", reused[1]);
+}
+GST_END_TEST;
+
 static Suite *
 frames_suite (void)
 {
@@ -572,6 +624,7 @@ frames_suite (void)
   tcase_add_test (tcase, test_passthrough);
   tcase_add_test (tcase, test_restoration);
   tcase_add_test (tcase, test_threads);
+  tcase_add_test (tcase, test_reuse);
   return suite;
 }
 

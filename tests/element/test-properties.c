@@ -83,6 +83,9 @@ describe_property (GString *text, GObject *object, GParamSpec *pspec)
 
     g_string_append_printf (text, "  %u .. %u, default %u\n", range->minimum,
         range->maximum, g_value_get_uint (&value));
+  } else if (G_IS_PARAM_SPEC_BOOLEAN (pspec)) {
+    g_string_append_printf (text, "  boolean, default %s\n",
+        g_value_get_boolean (&value) ? "true" : "false");
   } else if (G_IS_PARAM_SPEC_STRING (pspec)) {
     g_string_append_printf (text, "  string, default %s\n",
         g_value_get_string (&value) ? g_value_get_string (&value) : "null");
