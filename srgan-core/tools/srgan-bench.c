@@ -117,6 +117,7 @@ static gboolean only_kernels;
 static gboolean whole_suite;
 static gboolean explain;
 static gchar *precision_name;
+static gboolean only_reuse;
 
 static const GOptionEntry entries[] = {
     {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
@@ -147,6 +148,9 @@ static const GOptionEntry entries[] = {
         NULL},
     {"kernels", 'k', 0, G_OPTION_ARG_NONE, &only_kernels,
         "Measure the convolution kernels alone, on one thread", NULL},
+    {"reuse", 'r', 0, G_OPTION_ARG_NONE, &only_reuse,
+        "Measure clips that repeat, with reuse of the last frame and without",
+        NULL},
     {NULL},
 };
 
@@ -236,6 +240,7 @@ typedef struct {
   SrganFrame frame;
   gpointer memory[SRGAN_MAX_COMPONENTS];
   gsize bytes[SRGAN_MAX_COMPONENTS];
+  guint unit; /* bytes from a sample of component 0 to the next */
 } Picture;
 
 static gboolean
@@ -286,7 +291,7 @@ picture_init (
 {
   guint n = layout->kind == SRGAN_LAYOUT_GRAY ? 1 : 3, first = 0;
 
-  *picture = (Picture){0};
+  *picture = (Picture){.unit = layout->pixel_stride[0]};
   for (guint i = 0; i < n; i++) {
     guint shift_x = i > 0 ? layout->chroma_width_shift : 0;
     guint shift_y = i > 0 ? layout->chroma_height_shift : 0;
@@ -617,6 +622,214 @@ bench_kernels (void)
     g_object_unref (builder);
   }
   return tool_finish ();
+}
+
+/* ---- --reuse ---- */
+
+#define CURSOR 32      /* pixels, both ways */
+#define REUSE_TURNS 41 /* frames of each clip that are measured, at least */
+/* Frames before that: the engine has found out what repeats. */
+#define REUSE_WARM_UP 40
+
+typedef enum {
+  CLIP_STILL,
+  CLIP_CURSOR, /* still but for a patch that moves, as on a screen */
+  CLIP_NOISE,  /* nothing repeats */
+  N_CLIPS,
+} Clip;
+
+static const gchar *const clip_names[N_CLIPS] = {"still", "cursor", "noise"};
+
+/* Draws the patch on luma, or lifts it off again: twice is never. */
+static void
+draw_cursor (Picture *picture, const Result *frame, guint number)
+{
+  const guint width = MIN (frame->width, CURSOR);
+  const guint height = MIN (frame->height, CURSOR);
+  const guint x = 7 * number % (frame->width - width + 1);
+  const guint y = 3 * number % (frame->height - height + 1);
+  const gsize unit = picture->unit;
+
+  for (guint row = y; row < y + height; row++) {
+    guint8 *line = (guint8 *) picture->frame.component[0] +
+                   row * picture->frame.stride[0] + x * unit;
+
+    for (guint i = 0; i < width; i++)
+      line[i * unit] ^= 0xff;
+  }
+}
+
+static void
+advance_clip (Clip clip, Picture *picture, const Result *frame, guint number)
+{
+  switch (clip) {
+  case CLIP_CURSOR:
+    if (number > 0)
+      draw_cursor (picture, frame, number - 1);
+    draw_cursor (picture, frame, number);
+    break;
+  case CLIP_NOISE:
+    for (guint i = 0; i < SRGAN_MAX_COMPONENTS; i++)
+      for (gsize x = 0; x < picture->bytes[i]; x++)
+        ((guint8 *) picture->memory[i])[x] += 1 + x % 3;
+    break;
+  default:
+    break;
+  }
+}
+
+static gboolean
+pictures_equal (const Picture *a, const Picture *b)
+{
+  for (guint i = 0; i < SRGAN_MAX_COMPONENTS; i++)
+    if (a->bytes[i] > 0 && memcmp (a->memory[i], b->memory[i], a->bytes[i]))
+      return FALSE;
+  return TRUE;
+}
+
+typedef struct {
+  gdouble whole_ms; /* medians */
+  gdouble reuse_ms;
+  gdouble share; /* reused, on average */
+  guint n_frames;
+} ReuseResult;
+
+/* Plays @clip to both plans, frame by frame in turns. FALSE when their outputs
+ * differ. */
+static gboolean
+measure_clip (Clip clip, SrganPlan *const plans[2], Picture *input,
+    Picture outputs[2], const Result *frame, ReuseResult *result)
+{
+  const gdouble start = get_seconds ();
+  GArray *times[2];
+  gboolean equal = TRUE;
+
+  *result = (ReuseResult){0};
+  for (guint i = 0; i < 2; i++)
+    times[i] = g_array_sized_new (FALSE, FALSE, sizeof (gdouble), 4096);
+  picture_fill (input);
+  for (guint n = 0; equal && (n < REUSE_WARM_UP + REUSE_TURNS ||
+                                 get_seconds () - start < seconds / N_CLIPS);
+       n++) {
+    advance_clip (clip, input, frame, n);
+    for (guint i = 0; i < 2; i++) {
+      guint which = (n + i) % 2;
+      gdouble before = get_seconds (), ms;
+
+      srgan_plan_run (plans[which], &input->frame, &outputs[which].frame);
+      ms = 1000 * (get_seconds () - before);
+      if (n >= REUSE_WARM_UP)
+        g_array_append_val (times[which], ms);
+    }
+    if (n >= REUSE_WARM_UP)
+      result->share += srgan_plan_get_reused (plans[1]);
+    equal = pictures_equal (&outputs[0], &outputs[1]);
+  }
+  result->n_frames = MAX (times[0]->len, 1);
+  result->share /= result->n_frames;
+  if (equal) {
+    result->whole_ms = get_percentile (times[0], .5);
+    result->reuse_ms = get_percentile (times[1], .5);
+  }
+  for (guint i = 0; i < 2; i++)
+    g_array_unref (times[i]);
+  return equal;
+}
+
+static void
+add_clip (JsonBuilder *builder, ToolTable *table, Clip clip,
+    const ReuseResult *result)
+{
+  tool_table_add (table, g_strdup (clip_names[clip]),
+      g_strdup_printf ("%.2f", result->whole_ms),
+      g_strdup_printf ("%.2f", result->reuse_ms),
+      g_strdup_printf ("%.2f", result->whole_ms / result->reuse_ms),
+      g_strdup_printf ("%.1f %%", 100 * result->share));
+  json_builder_begin_object (builder);
+  tool_json_add_string (builder, "clip", clip_names[clip]);
+  tool_json_add_count (builder, "frames", result->n_frames);
+  tool_json_add_number (builder, "ms_whole", result->whole_ms);
+  tool_json_add_number (builder, "ms_reuse", result->reuse_ms);
+  tool_json_add_number (builder, "share_reused", result->share);
+  json_builder_end_object (builder);
+}
+
+static gint
+bench_reuse (const SrganPlanSettings *given)
+{
+  GError *error = NULL;
+  gchar *note = NULL;
+  SrganNetwork *network = srgan_network_open (
+      model != NULL ? model : "fast-clean", (guint) scale, &note, &error);
+  SrganPlanSettings settings = *given;
+  SrganPlan *plans[2] = {NULL};
+  Picture input = {0}, outputs[2] = {input, input};
+  const Result frame_size = {.width = given->width, .height = given->height};
+  JsonBuilder *builder = json_builder_new ();
+  ToolTable *table = tool_table_new ("lrrrr");
+  gint status = TOOL_EXIT_FAILED;
+  gboolean memory;
+
+  tool_table_add (table, g_strdup ("clip"), g_strdup ("whole ms"),
+      g_strdup ("reuse ms"), g_strdup ("times"), g_strdup ("reused"));
+  json_builder_begin_array (builder);
+  if (network == NULL) {
+    tool_fail (error);
+    goto done;
+  }
+  if (note != NULL)
+    tool_warn ("%s", note);
+  memory =
+      picture_init (&input, &settings.layout, settings.width, settings.height);
+  for (guint i = 0; i < 2; i++) {
+    guint by = srgan_network_get_scale (network);
+
+    settings.reuse = i == 1;
+    plans[i] = srgan_plan_new (network, &settings, &error);
+    if (plans[i] == NULL) {
+      tool_fail (error);
+      goto done;
+    }
+    memory = memory && picture_init (&outputs[i], &settings.layout,
+                           settings.width * by, settings.height * by);
+  }
+  if (!memory) {
+    tool_warn (
+        "no memory for frames of %ux%u", settings.width, settings.height);
+    goto done;
+  }
+  for (guint clip = 0; clip < N_CLIPS; clip++) {
+    ReuseResult result;
+
+    if (!measure_clip (
+            (Clip) clip, plans, &input, outputs, &frame_size, &result)) {
+      tool_warn ("%s: the outputs differ", clip_names[clip]);
+      goto done;
+    }
+    add_clip (builder, table, (Clip) clip, &result);
+    if (seconds > 2)
+      show_progress (
+          (clip + 1.) / N_CLIPS, seconds * (N_CLIPS - clip - 1) / N_CLIPS);
+  }
+  show_progress (1, 0);
+  json_builder_end_array (builder);
+  if (as_json)
+    tool_json_print (builder);
+  else
+    tool_table_print (g_steal_pointer (&table));
+  status = tool_finish ();
+
+done:
+  g_object_unref (builder);
+  g_clear_pointer (&table, tool_table_free);
+  picture_clear (&input);
+  for (guint i = 0; i < 2; i++) {
+    picture_clear (&outputs[i]);
+    g_clear_pointer (&plans[i], srgan_plan_free);
+  }
+  g_clear_pointer (&network, srgan_network_unref);
+  g_free (note);
+  return status;
 }
 
 /* ---- Layers ---- */
@@ -1019,6 +1232,8 @@ main (int argc, char **argv)
     status = bench_kernels ();
   else if (whole_suite)
     status = bench_suite (has_size ? &settings : NULL);
+  else if (only_reuse)
+    status = bench_reuse (&settings);
   else
     status = bench_network (&settings);
   g_free (precision_name);
