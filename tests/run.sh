@@ -124,10 +124,12 @@ if build plain; then
     fi
   done
   run plain plain all
-  # The two longest cases take minutes under valgrind.
+  # These cases, and all of the other tests of the engine, take minutes under
+  # valgrind: the sanitizers see them.
   short=()
   if [ -z "$all" ]; then
-    short=(--test-args='-s /engine/chains -s /engine/tiles')
+    short=(engine engine-int8
+      --test-args='-s /engine/chains -s /engine/tiles')
   fi
   run valgrind plain engine -t 10 --wrapper "valgrind -q --error-exitcode=99 \
     --leak-check=full --errors-for-leak-kinds=definite \
@@ -151,7 +153,7 @@ fi
 # base and engine synchronise with pthreads and C11 atomics: no suppressions. The
 # element uses GStreamer's locks: see tests/element/tsan-glib.c.
 if build tsan -Db_sanitize=thread -Db_lundef=false -Dtrain=disabled; then
-  run tsan tsan 'base engine element' -t 10
+  run tsan tsan 'base engine element' -t 20
 fi
 
 echo

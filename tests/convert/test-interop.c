@@ -94,7 +94,9 @@ test_original_picture (void)
   gsize n_in = (gsize) input->width * input->height;
   gsize n_out = (gsize) expected->width * expected->height;
   g_autofree guint8 *source = g_malloc (3 * n_in);
-  g_autofree guint8 *results[2] = {g_malloc (3 * n_out), g_malloc (3 * n_out)};
+  g_autofree guint8 *first = g_malloc (3 * n_out);
+  g_autofree guint8 *second = g_malloc (3 * n_out);
+  guint8 *const results[2] = {first, second};
 
   g_assert_cmpuint (expected->width, ==, 4 * input->width);
   g_assert_cmpuint (expected->height, ==, 4 * input->height);
