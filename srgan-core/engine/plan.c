@@ -17,6 +17,8 @@
 #define TILE_STEP 4
 /* Waking a thread and going through a tile's motions, in pixels' time. */
 #define TILE_COST 500
+/* Of a row of a tile: calling for it, and the rest of a kernel's last block. */
+#define ROW_COST 40
 /* Of the last tile of each thread, what others wait for it on average. */
 #define UNEVENNESS .1
 /* Tiles a thread at most. */
@@ -229,7 +231,7 @@ get_cost (const SrganPlan *plan, gint width, gint height, gint reach)
   gint columns = divide_up (plan->width, width);
   gint bands = divide_up (plan->height, height);
   gint rounds = divide_up (columns * bands, (gint) plan->settings.n_threads);
-  gdouble tile = (width + (columns > 1 ? reach : 0)) *
+  gdouble tile = (width + ROW_COST + (columns > 1 ? reach : 0)) *
                      (gdouble) (height + (bands > 1 ? reach : 0)) +
                  TILE_COST;
 
