@@ -27,6 +27,11 @@ static const SrganReader readers[] = {
         srgan_read_waifu2x},
     {"tensorflow", "TensorFlow frozen graph (.pb)", srgan_detect_tensorflow,
         srgan_read_tensorflow},
+    {"saved-model", "TensorFlow SavedModel: a folder, or its saved_model.pb",
+        srgan_detect_saved_model, srgan_read_saved_model},
+    {"checkpoint",
+        "TensorFlow checkpoint: .index with its shards, and .meta if there is",
+        srgan_detect_checkpoint, srgan_read_checkpoint},
     {NULL},
 };
 

@@ -109,4 +109,14 @@ SrganNetwork *srgan_read_tensorflow (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_saved_model (SrganSource *source);
+SrganNetwork *srgan_read_saved_model (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+gboolean srgan_detect_checkpoint (SrganSource *source);
+SrganNetwork *srgan_read_checkpoint (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 G_END_DECLS
