@@ -3,7 +3,7 @@
  * A reader of a format that carries a graph (ONNX, TensorFlow, ncnn, ...) fills
  * a SrganGraph: named values, constants and nodes, in the words that ONNX uses
  * for them (https://onnx.ai/onnx/operators/), in any order and in either axis
- * order; srgan_graph_lower() works out what it computes, see convert/lower.c,
+ * order; srgan_graph_lower() works out what it computes, see convert/lower.h,
  * and gives the draft of a network, see convert/draft.h.
  *
  * SPDX-License-Identifier: MIT
@@ -236,7 +236,7 @@ void srgan_graph_add_unknown (SrganGraph *graph, const gchar *operation,
 /* After the last node: makes values' names lead to the nodes that make them. */
 void srgan_graph_index (SrganGraph *graph);
 
-/* For lower.c and tests. */
+/* For lower*.c and tests. */
 typedef struct {
   gchar *name;
   guint rank;
