@@ -9,15 +9,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "engine/plan.h"
+#include "engine/int8.h"
 
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/plan.h"
 #include "network/operations.h"
-
-/* Of the network's input: codes up to +- 2 of what is 0 to 1 in a picture. */
-#define INPUT_STEP (1.f / 16384)
 
 /* --- Choosing ------------------------------------------------------------ */
 
@@ -188,12 +186,11 @@ srgan_plan_init_floats (SrganPlan *plan)
 /* --- Packing ------------------------------------------------------------- */
 
 gboolean
-srgan_int8_pack_layer (SrganInt8Convolution *convolution, const SrganPlan *plan,
-    guint index, const gfloat *slopes)
+srgan_int8_pack (SrganInt8Convolution *convolution,
+    const SrganInt8Kernels *kernels, const SrganLayer *layer,
+    const SrganInt8Maps *maps, const gfloat *slopes)
 {
-  const SrganStage *stage = &plan->stages[index + 1];
-  const SrganStage *input = &plan->stages[stage->inputs[0]];
-  const SrganLayer *layer = srgan_network_get_layer (plan->network, index);
+  const gboolean to_codes = maps->output_type == SRGAN_MAP_BYTES;
   const guint out = layer->out_channels;
   const gsize n_each =
       (gsize) layer->in_channels * layer->kernel_width * layer->kernel_height;
@@ -202,30 +199,30 @@ srgan_int8_pack_layer (SrganInt8Convolution *convolution, const SrganPlan *plan,
   g_autofree gfloat *weight_step = g_new (gfloat, out);
   g_autofree gint8 *code = NULL;
   SrganInt8Layer int8 = {.in_channels = layer->in_channels,
-      .in_stride = input->code_stride,
+      .in_stride = maps->input_stride,
       .out_channels = out,
-      .out_stride = stage->makes_codes ? stage->code_stride : stage->stride,
+      .out_stride = maps->output_stride,
       .kernel_width = layer->kernel_width,
       .kernel_height = layer->kernel_height,
-      .input_type = input->code_type,
-      .input_step = input->code_type == SRGAN_MAP_WORDS ? INPUT_STEP : 1,
-      .input_zero = input->code_zero,
+      .input_type = maps->input_type,
+      .input_step =
+          maps->input_type == SRGAN_MAP_WORDS ? SRGAN_INT8_INPUT_STEP : 1,
+      .input_zero = maps->input_zero,
       .bias = bias,
       .slope = slopes,
-      .output_type = stage->makes_codes ? SRGAN_MAP_BYTES : SRGAN_MAP_FLOATS,
+      .output_type = maps->output_type,
       .output_step = 1,
-      .output_zero = stage->code_zero};
+      .output_zero = to_codes ? (guint8) layer->output_zero : 0};
   gsize i;
   guint o;
 
   /* A channel's own step for the output is one for its weights and bias; the
    * inputs' own are in the weights' codes. */
-  if (input->code_type == SRGAN_MAP_BYTES) {
+  if (maps->input_type == SRGAN_MAP_BYTES) {
     code = g_try_new (gint8, out * n_each);
     if (!code)
       return FALSE;
-    srgan_layer_quantise_weight (
-        layer, input->layer->output_step, code, weight_step);
+    srgan_layer_quantise_weight (layer, maps->input_step, code, weight_step);
     int8.weight_code = code;
     int8.weight_step = weight_step;
   } else {
@@ -236,7 +233,7 @@ srgan_int8_pack_layer (SrganInt8Convolution *convolution, const SrganPlan *plan,
     int8.weight = weight;
   }
   for (o = 0; o < out; o++) {
-    gfloat step = stage->makes_codes ? layer->output_step[o] : 1;
+    gfloat step = to_codes ? layer->output_step[o] : 1;
 
     bias[o] = given ? given[o] / step : 0;
     if (code)
@@ -244,7 +241,26 @@ srgan_int8_pack_layer (SrganInt8Convolution *convolution, const SrganPlan *plan,
     for (i = 0; weight && i < n_each; i++)
       weight[o * n_each + i] /= step;
   }
-  return plan->int8_kernels->pack (convolution, &int8);
+  return kernels->pack (convolution, &int8);
+}
+
+gboolean
+srgan_int8_pack_layer (
+    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index)
+{
+  const SrganStage *stage = &plan->stages[index + 1];
+  const SrganStage *input = &plan->stages[stage->inputs[0]];
+  const SrganLayer *layer = srgan_network_get_layer (plan->network, index);
+  g_autofree gfloat *slopes = srgan_layer_get_slopes (layer);
+  const SrganInt8Maps maps = {.input_type = input->code_type,
+      .input_stride = input->code_stride,
+      .input_step = input->layer ? input->layer->output_step : NULL,
+      .input_zero = input->code_zero,
+      .output_type = stage->makes_codes ? SRGAN_MAP_BYTES : SRGAN_MAP_FLOATS,
+      .output_stride = stage->makes_codes ? stage->code_stride : stage->stride};
+
+  return srgan_int8_pack (
+      convolution, plan->int8_kernels, layer, &maps, slopes);
 }
 
 /* --- Running ------------------------------------------------------------- */
@@ -324,7 +340,7 @@ srgan_stage_make_codes (const SrganStage *stage, SrganTile *tile, gint row)
   }
   if (stage->code_type == SRGAN_MAP_WORDS)
     plan->int8_kernels->quantise_words ((gint16 *) (gpointer) codes, pixels,
-        1 / INPUT_STEP, width * stage->code_stride);
+        1 / SRGAN_INT8_INPUT_STEP, width * stage->code_stride);
   else
     plan->int8_kernels->quantise_bytes (codes, pixels,
         1 / stage->layer->output_step[0], stage->code_zero,

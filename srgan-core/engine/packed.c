@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "network/operations.h"
+
 struct _SrganPacked {
   guint n_references; /* under the table's lock */
   SrganNetwork *network;
@@ -46,39 +48,11 @@ packed_free (SrganPacked *packed)
   g_free (packed);
 }
 
-/* The leaky slope per channel that the kernels fuse; NULL for none, or where
- * the activation is another. */
-static gfloat *
-get_slopes (const SrganLayer *layer)
-{
-  gfloat *slopes;
-  guint i;
-
-  if (layer->activation != SRGAN_ACTIVATION_RELU &&
-      layer->activation != SRGAN_ACTIVATION_LEAKY_RELU &&
-      layer->activation != SRGAN_ACTIVATION_PRELU)
-    return NULL;
-  slopes = g_new (gfloat, layer->out_channels);
-  for (i = 0; i < layer->out_channels; i++)
-    switch (layer->activation) {
-    case SRGAN_ACTIVATION_RELU:
-      slopes[i] = 0;
-      break;
-    case SRGAN_ACTIVATION_LEAKY_RELU:
-      slopes[i] = layer->activation_low;
-      break;
-    default:
-      slopes[i] = layer->slope[i];
-      break;
-    }
-  return slopes;
-}
-
 static gboolean
 pack_conv (SrganConvolution *convolution, const SrganKernels *kernels,
     const SrganLayer *layer, guint in_stride)
 {
-  g_autofree gfloat *slopes = get_slopes (layer);
+  g_autofree gfloat *slopes = srgan_layer_get_slopes (layer);
 
   switch (srgan_layer_get_algorithm (layer, kernels->lanes)) {
   case SRGAN_ALGORITHM_WINOGRAD:
@@ -104,7 +78,7 @@ static gboolean
 pack_linear (SrganConvolution *convolution, const SrganKernels *kernels,
     const SrganLayer *layer, guint in_stride)
 {
-  g_autofree gfloat *slopes = get_slopes (layer);
+  g_autofree gfloat *slopes = srgan_layer_get_slopes (layer);
 
   return kernels->pack_convolution (convolution, layer->in_channels, in_stride,
       layer->out_channels, 1, 1, layer->weight, layer->bias, slopes);
@@ -141,7 +115,7 @@ pack_transposed_row (SrganConvolution *convolution, const SrganKernels *kernels,
   const guint stride = layer->stride, out = layer->out_channels;
   const guint out_each = out / layer->groups;
   const guint in_each = layer->in_channels / layer->groups;
-  g_autofree gfloat *slopes = get_slopes (layer);
+  g_autofree gfloat *slopes = srgan_layer_get_slopes (layer);
   g_autofree gfloat *all_slopes = g_new (gfloat, out * stride);
   g_autofree gfloat *bias = g_new0 (gfloat, out * stride);
   g_autofree gfloat *weight = NULL;
@@ -237,16 +211,6 @@ pack (SrganConvolution *convolutions, const SrganKernels *kernels,
   }
 }
 
-static gboolean
-pack_int8 (
-    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index)
-{
-  g_autofree gfloat *slopes =
-      get_slopes (srgan_network_get_layer (plan->network, index));
-
-  return srgan_int8_pack_layer (convolution, plan, index, slopes);
-}
-
 static SrganPacked *
 packed_new (const SrganPlan *plan, GError **error)
 {
@@ -273,7 +237,7 @@ packed_new (const SrganPlan *plan, GError **error)
     const SrganStage *stage = &plan->stages[i + 1];
 
     if (!(stage->is_int8
-                ? pack_int8 (&packed->int8_convolutions[i], plan, i)
+                ? srgan_int8_pack_layer (&packed->int8_convolutions[i], plan, i)
                 : pack (&packed->convolutions[packed->first[i]], plan->kernels,
                       layer, plan->stages[stage->inputs[0]].stride))) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,

@@ -378,10 +378,9 @@ gboolean srgan_plan_choose_precision (SrganPlan *plan, GError **error);
 void srgan_plan_init_codes (SrganPlan *plan);
 /* After: which keep floats. */
 void srgan_plan_init_floats (SrganPlan *plan);
-/* Packs layer @index, which is_int8, with its @slopes or NULL. FALSE when
- * memory is out. */
-gboolean srgan_int8_pack_layer (SrganInt8Convolution *convolution,
-    const SrganPlan *plan, guint index, const gfloat *slopes);
+/* Packs layer @index, which is_int8. FALSE when memory is out. */
+gboolean srgan_int8_pack_layer (
+    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index);
 void srgan_stage_run_int8 (const SrganStage *stage, SrganTile *tile, gint row);
 /* As srgan_tile_get_pixel(), of the ring of codes. */
 guint8 *srgan_tile_get_code (

@@ -933,6 +933,31 @@ srgan_layer_compute_weight (
                     get_weight_input_step (layer, input_step, out, i));
 }
 
+gfloat *
+srgan_layer_get_slopes (const SrganLayer *layer)
+{
+  gfloat *slopes;
+
+  if (layer->activation != SRGAN_ACTIVATION_RELU &&
+      layer->activation != SRGAN_ACTIVATION_LEAKY_RELU &&
+      layer->activation != SRGAN_ACTIVATION_PRELU)
+    return NULL;
+  slopes = g_new (gfloat, layer->out_channels);
+  for (guint i = 0; i < layer->out_channels; i++)
+    switch (layer->activation) {
+    case SRGAN_ACTIVATION_RELU:
+      slopes[i] = 0;
+      break;
+    case SRGAN_ACTIVATION_LEAKY_RELU:
+      slopes[i] = layer->activation_low;
+      break;
+    default:
+      slopes[i] = layer->slope[i];
+      break;
+    }
+  return slopes;
+}
+
 gdouble
 srgan_layer_get_multiply_adds (const SrganLayer *layer)
 {

@@ -134,6 +134,11 @@ SRGAN_API
 void srgan_layer_compute_weight (
     const SrganLayer *layer, const gfloat *input_step, gfloat *weight);
 
+/* The factor for what is below 0 in each channel that the kernels fuse, [out];
+ * NULL for no activation, or where it is another. (transfer full) */
+SRGAN_API
+gfloat *srgan_layer_get_slopes (const SrganLayer *layer);
+
 /* Multiply-adds for each pixel of the network's input. */
 SRGAN_API
 gdouble srgan_layer_get_multiply_adds (const SrganLayer *layer);

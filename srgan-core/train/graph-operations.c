@@ -850,6 +850,10 @@ srgan_graph_node_forward (SrganGraphState *state, guint index)
 {
   const SrganLayer *layer = state->graph->nodes[index].description;
 
+  if (state->graph->nodes[index].quantised != NULL) {
+    srgan_quantised_forward (state, index);
+    return;
+  }
   operations[layer->operation].forward (state, index);
   if (layer->activation != SRGAN_ACTIVATION_NONE)
     srgan_graph_activate (state, index);
@@ -859,6 +863,8 @@ void
 srgan_graph_node_backward (
     SrganGraphState *state, guint index, gfloat *parameter_gradient)
 {
+  if (state->graph->nodes[index].quantised != NULL)
+    srgan_quantised_cut_gradient (state, index);
   srgan_graph_activate_back (state, index, parameter_gradient);
   operations[state->graph->nodes[index].description->operation].backward (
       state, index, parameter_gradient);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 #include "train/convolve.h"
 #include "train/graph.h"
@@ -15,6 +16,9 @@ G_BEGIN_DECLS
 /* Strides of maps are multiples of so many floats where loops over them want
  * no rest. */
 #define SRGAN_GRAPH_CHUNK 4
+
+/* What a convolution needs beside, in a graph that computes in int8. */
+typedef struct _SrganQuantised SrganQuantised;
 
 typedef struct {
   const SrganLayer *description; /* the network's */
@@ -31,9 +35,11 @@ typedef struct {
   gboolean on_kernels;
   SrganConvolution forward;
   SrganConvolution turned;
-  /* under a spectral norm: the weight over its largest singular value */
+  /* under a spectral norm: the weight over its largest singular value; in int8:
+   * what its codes come to */
   gfloat *effective;
-  guint64 seed; /* of the first singular vectors */
+  SrganQuantised *quantised; /* or NULL */
+  guint64 seed;              /* of the first singular vectors */
   gfloat sigma;
 } Node;
 
@@ -43,18 +49,29 @@ struct _SrganGraph {
   Node *nodes;
   gboolean input_carries;
   const SrganKernels *kernels;
-  guint input_stride; /* of the input's gradient */
-  GArray *tensors;    /* of SrganParameter */
+  const SrganInt8Kernels *int8; /* NULL: it computes in floats */
+  guint input_stride;           /* of the input's gradient */
+  GArray *tensors;              /* of SrganParameter */
   guint n_parameters;
   guint border; /* of every map: half the largest kernel */
   const gfloat *parameters;
 };
+
+/* A map of bytes, or of words, with the border of the map that it stands for.
+ */
+typedef struct {
+  guint8 *data;
+  gsize pixel; /* bytes from pixel to pixel */
+  gsize pitch; /* and from row to row */
+  gsize first; /* where the map begins inside its border */
+} SrganCodes;
 
 /* The maps of one node. Without an activation, before and value are one. */
 typedef struct {
   SrganMap before;
   SrganMap value;
   SrganMap gradient;
+  SrganCodes codes; /* in int8, of what has them */
   gboolean written; /* backward: whether gradient holds anything yet */
   /* batch-norm: this map's own sums, [2][channels], and what the batch made
    * of all its maps': mean, variance forwards; means of the gradient and of
@@ -117,6 +134,27 @@ void srgan_graph_node_backward (
 void srgan_graph_activate (SrganGraphState *state, guint index);
 void srgan_graph_activate_back (
     SrganGraphState *state, guint index, gfloat *parameter_gradient);
+
+/* --- quantised.c: what graphs that compute in int8 do otherwise --------- */
+
+void srgan_quantised_free (SrganQuantised *quantised);
+/* After what is the same for all, of a node that is quantised. */
+void srgan_quantised_get_parameters (const Node *node, gfloat *parameters);
+gboolean srgan_quantised_set_parameters (SrganGraph *graph, Node *node);
+/* Its layer with what @parameters make of it; the arrays are theirs and the
+ * node's, and stay until the next call. */
+SrganLayer srgan_quantised_get_layer (
+    const Node *node, const gfloat *parameters);
+void srgan_quantised_finish_gradient (
+    const SrganGraph *graph, const Node *node, gfloat *parameter_gradient);
+/* The state's maps of codes. FALSE when memory is out. */
+gboolean srgan_quantised_init_codes (SrganGraphState *state);
+void srgan_codes_clear (SrganCodes *codes);
+/* The network's input in codes, from its map of floats. */
+void srgan_quantised_load_input (SrganGraphState *state);
+void srgan_quantised_forward (SrganGraphState *state, guint index);
+/* No gradient where a code is cut off. */
+void srgan_quantised_cut_gradient (SrganGraphState *state, guint index);
 
 /* Between a map and [height][width][channels]. */
 void srgan_graph_load_map (const SrganMap *map, const gfloat *values);

@@ -125,6 +125,7 @@ srgan_graph_free (SrganGraph *graph)
   for (guint i = 0; i < graph->n_nodes; i++) {
     srgan_convolution_clear (&graph->nodes[i].forward);
     srgan_convolution_clear (&graph->nodes[i].turned);
+    srgan_quantised_free (graph->nodes[i].quantised);
     g_free (graph->nodes[i].effective);
   }
   g_free (graph->nodes);
@@ -216,7 +217,9 @@ srgan_graph_get_parameters (const SrganGraph *graph, gfloat *parameters)
     if (node->slope != NO_TENSOR)
       memcpy (parameters + node->slope, layer->slope,
           layer->out_channels * sizeof (gfloat));
-    if (node->effective != NULL) {
+    if (node->quantised != NULL) {
+      srgan_quantised_get_parameters (node, parameters);
+    } else if (node->effective != NULL) {
       SrganRandom random = srgan_random_init (node->seed, i, 0);
       guint rows, columns;
 
@@ -234,15 +237,25 @@ SrganNetwork *
 srgan_graph_make_network (const SrganGraph *graph, const gfloat *parameters,
     const gchar *name, GError **error)
 {
+  /* a network that was but quantised otherwise keeps its notes */
   g_autoptr (SrganNetwork) network =
-      srgan_network_new (name, srgan_network_get_colour (graph->network),
-          srgan_network_get_scale (graph->network));
+      graph->int8 != NULL
+          ? srgan_network_new_like (graph->network)
+          : srgan_network_new (name, srgan_network_get_colour (graph->network),
+                srgan_network_get_scale (graph->network));
 
   for (guint i = 0; i < graph->n_nodes; i++) {
     const Node *node = graph->nodes + i;
     SrganLayer layer = *node->description;
     g_autofree gfloat *weight = NULL;
 
+    if (graph->int8 != NULL) {
+      if (node->quantised != NULL)
+        layer = srgan_quantised_get_layer (node, parameters);
+      if (srgan_network_add_layer (network, &layer, error) < 0)
+        return NULL;
+      continue;
+    }
     if (node->weight != NO_TENSOR) {
       weight = g_new (gfloat, (gsize) layer.out_channels * layer.in_channels *
                                   layer.kernel_width * layer.kernel_height);
@@ -347,7 +360,7 @@ srgan_graph_renew_spectra (SrganGraph *graph, gfloat *parameters)
     guint rows, columns;
     gfloat *left, *right;
 
-    if (node->effective == NULL)
+    if (node->effective == NULL || node->quantised != NULL)
       continue;
     get_matrix (node, &rows, &columns);
     left = parameters + node->statistic;
@@ -396,7 +409,9 @@ srgan_graph_finish_gradient (
     guint rows, columns;
     gdouble product = 0;
 
-    if (node->effective == NULL)
+    if (node->quantised != NULL)
+      srgan_quantised_finish_gradient (graph, node, parameter_gradient);
+    if (node->effective == NULL || node->quantised != NULL)
       continue;
     get_matrix (node, &rows, &columns);
     for (gsize k = 0; k < (gsize) rows * columns; k++)
@@ -421,8 +436,12 @@ srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters)
   for (guint i = 0; i < graph->n_nodes; i++) {
     Node *node = graph->nodes + i;
 
-    if (node->effective != NULL)
+    if (node->quantised != NULL) {
+      if (!srgan_quantised_set_parameters (graph, node))
+        g_error ("out of memory");
+    } else if (node->effective != NULL) {
       divide_by_norm (graph, node);
+    }
     if (node->on_kernels && !pack (graph, node))
       g_error ("out of memory");
   }
@@ -556,6 +575,8 @@ srgan_graph_state_new (
             layer->out_channels, node->stride, graph->border))
       return NULL;
   }
+  if (!srgan_quantised_init_codes (state))
+    return NULL;
   state->scratch =
       srgan_aligned_alloc (scratch_length (state), sizeof (gfloat));
   return state->scratch != NULL ? g_steal_pointer (&state) : NULL;
@@ -571,8 +592,10 @@ srgan_graph_state_free (SrganGraphState *state)
       srgan_map_clear (&state->nodes[i].before);
     srgan_map_clear (&state->nodes[i].value);
     srgan_map_clear (&state->nodes[i].gradient);
+    srgan_codes_clear (&state->nodes[i].codes);
     g_free (state->nodes[i].sums);
   }
+  srgan_codes_clear (&state->input.codes);
   srgan_map_clear (&state->input.value);
   srgan_map_clear (&state->input.gradient);
   srgan_aligned_free (state->scratch);
@@ -609,6 +632,8 @@ srgan_graph_forward (
   const SrganGraph *graph = state->graph;
 
   srgan_graph_load_map (&state->input.value, input);
+  if (graph->int8 != NULL)
+    srgan_quantised_load_input (state);
   for (guint i = 0; i < graph->n_nodes; i++)
     srgan_graph_node_forward (state, i);
   if (output != NULL)

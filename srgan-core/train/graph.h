@@ -54,7 +54,8 @@ SRGAN_API
 const SrganParameter *srgan_graph_get_tensors (
     const SrganGraph *graph, guint *n_tensors);
 /* The network's weights into an array, and an array's into a new network of
- * the same layers, unfinished: notes can be added. */
+ * the same layers, unfinished: notes can be added. Of a quantised graph it has
+ * the name, the notes and the weights of fp32 that it was made of. */
 SRGAN_API
 void srgan_graph_get_parameters (const SrganGraph *graph, gfloat *parameters);
 SRGAN_API
@@ -80,7 +81,7 @@ void srgan_graph_normalise_spectrum (
 SRGAN_API
 void srgan_graph_renew_spectra (SrganGraph *graph, gfloat *parameters);
 /* Makes a sum of gradients that srgan_graph_backward() gave that of the weights
- * before their spectral norm. */
+ * before their spectral norm, or before they were quantised. */
 SRGAN_API
 void srgan_graph_finish_gradient (
     const SrganGraph *graph, gfloat *parameter_gradient);

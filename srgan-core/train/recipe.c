@@ -44,6 +44,7 @@ static const gchar *const turns[] = {
 static const gchar *const discriminators[] = {"srgan", "patch", "unet", NULL};
 static const gchar *const forms[] = {"standard", "relativistic", NULL};
 static const gchar *const optimizers[] = {"adam", "soap", NULL};
+static const gchar *const precisions[] = {"fp32", "int8", NULL};
 
 #define FIELD(name) G_STRUCT_OFFSET (SrganRecipe, name)
 
@@ -125,6 +126,11 @@ static const Setting settings[] = {
     {"training", "threads", VALUE_COUNT, FIELD (threads), 0, 256, NULL, "0",
         "threads that share the patches of a step; 0: the CPUs this process "
         "may use"},
+    {"training", "precision", VALUE_CHOICE, FIELD (precision), 0, 0, precisions,
+        "fp32",
+        "int8: fine-tunes the codes of network.start, which has steps "
+        "(srgan-convert --int8), in the engine's own arithmetic; what fp32 "
+        "computes with stays as it is"},
     {"training", "loss", VALUE_CHOICE, FIELD (loss), 0, 0, losses, "l1",
         "of the pixels; original-: as SRGAN-Rust defined its two"},
     {"training", "charbonnier-epsilon", VALUE_NUMBER,
@@ -595,6 +601,23 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
         "validation.patience: with an adversarial phase (adversarial.steps) "
         "the fidelity phase has to run its steps");
     return FALSE;
+  }
+  if (recipe->precision == SRGAN_TRAIN_INT8) {
+    const gchar *reason =
+        recipe->start[0] == '\0'
+            ? "it begins from a network that has steps: name it in "
+              "network.start (--start)"
+        : recipe->adversarial_steps > 0
+            ? "an adversarial phase (adversarial.steps) is for fp32"
+        : recipe->weight_decay > 0
+            ? "training.weight-decay is for fp32: codes have no size to lose"
+            : NULL;
+
+    if (reason != NULL) {
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+          "training.precision=int8: %s", reason);
+      return FALSE;
+    }
   }
   if (recipe->design == SRGAN_DESIGN_SRRESNET && recipe->layers == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,

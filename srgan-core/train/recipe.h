@@ -32,6 +32,12 @@ typedef enum {
   SRGAN_DISCRIMINATOR_UNET,
 } SrganDiscriminator;
 
+/* What forward passes compute in. */
+typedef enum {
+  SRGAN_TRAIN_FP32,
+  SRGAN_TRAIN_INT8,
+} SrganTrainPrecision;
+
 /* In which ways a patch may be turned. */
 typedef enum {
   SRGAN_TURN_HORIZONTAL,
@@ -93,6 +99,7 @@ struct _SrganRecipe {
   guint batch;
   guint seed;
   guint threads;
+  guint precision;
   guint loss;
   gdouble charbonnier_epsilon;
   gdouble weights[SRGAN_N_TERMS];

@@ -31,6 +31,7 @@
 #include "train/log.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/quantised.h"
 #include "train/score.h"
 
 /* The loss told is a mean over so many steps. */
@@ -86,6 +87,7 @@ typedef struct {
   guint step;      /* steps done */
   guint stale;     /* validations since the best */
   gdouble best;
+  gdouble fp32_psnr; /* of training in int8: what the same network has */
   gdouble window[LOSS_WINDOW]; /* losses of steps */
   guint n_window;
   SrganAdversarialLoss adversarial; /* of the last step */
@@ -213,13 +215,13 @@ open_features (const gchar *path, const gchar *layers, guint seed, guint colour,
   return srgan_features_new (network, layers, seed, colour, error);
 }
 
+/* Weights of the recipe's network, some of them those of the start. */
 static gboolean
-make_graph (Run *run, GError **error)
+make_float_graph (Run *run, SrganNetwork *start, GError **error)
 {
-  const SrganRecipe *recipe = run->recipe;
-  g_autoptr (SrganNetwork) network = srgan_design_network (recipe, error);
-  const SrganParameter *tensors;
-  guint n_tensors;
+  g_autoptr (SrganNetwork) network = srgan_design_network (run->recipe, error);
+  g_autofree gchar *message = NULL;
+  guint n_tensors, n_taken;
 
   if (network == NULL)
     return FALSE;
@@ -228,24 +230,62 @@ make_graph (Run *run, GError **error)
     return FALSE;
   run->n_parameters = srgan_graph_get_n_parameters (run->graph);
   run->parameters = g_new (gfloat, run->n_parameters);
-  run->average = g_new (gfloat, run->n_parameters);
   srgan_graph_get_parameters (run->graph, run->parameters);
-  if (recipe->start[0] != '\0') {
-    g_autoptr (SrganNetwork) start =
-        srgan_network_open (recipe->start, 0, NULL, error);
-    g_autofree gchar *message = NULL;
-    guint n_taken;
+  if (start == NULL)
+    return TRUE;
+  n_taken = take_over (run, start, error);
+  if (n_taken == 0)
+    return FALSE;
+  srgan_graph_get_tensors (run->graph, &n_tensors);
+  message = g_strdup_printf (
+      "%u of %u tensors taken from %s", n_taken, n_tensors, run->recipe->start);
+  tell (message, run);
+  return TRUE;
+}
 
+/* The start itself: its codes are what is to be trained. */
+static gboolean
+make_int8_graph (Run *run, SrganNetwork *start, GError **error)
+{
+  guint channels = srgan_network_get_colour (start) == SRGAN_COLOUR_Y ? 1 : 3;
+
+  if (srgan_network_get_scale (start) != run->recipe->scale ||
+      channels != run->channels) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "training.precision=int8 trains network.start itself: %s has %u "
+        "channels and scale %u, not the %u and %u of network.colour and "
+        "network.scale",
+        run->recipe->start, channels, srgan_network_get_scale (start),
+        run->channels, run->recipe->scale);
+    return FALSE;
+  }
+  run->graph = srgan_graph_new (start, error);
+  if (run->graph == NULL || !srgan_graph_quantise (run->graph, error))
+    return FALSE;
+  run->n_parameters = srgan_graph_get_n_parameters (run->graph);
+  run->parameters = g_new (gfloat, run->n_parameters);
+  srgan_graph_get_parameters (run->graph, run->parameters);
+  return TRUE;
+}
+
+static gboolean
+make_graph (Run *run, GError **error)
+{
+  const SrganRecipe *recipe = run->recipe;
+  g_autoptr (SrganNetwork) start = NULL;
+  const SrganParameter *tensors;
+  guint n_tensors;
+
+  if (recipe->start[0] != '\0') {
+    start = srgan_network_open (recipe->start, 0, NULL, error);
     if (start == NULL)
       return FALSE;
-    n_taken = take_over (run, start, error);
-    if (n_taken == 0)
-      return FALSE;
-    srgan_graph_get_tensors (run->graph, &n_tensors);
-    message = g_strdup_printf (
-        "%u of %u tensors taken from %s", n_taken, n_tensors, recipe->start);
-    tell (message, run);
   }
+  if (!(recipe->precision == SRGAN_TRAIN_INT8
+              ? make_int8_graph (run, start, error)
+              : make_float_graph (run, start, error)))
+    return FALSE;
+  run->average = g_new (gfloat, run->n_parameters);
   memcpy (run->average, run->parameters, run->n_parameters * sizeof (gfloat));
   run->rates = *recipe;
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
@@ -543,6 +583,7 @@ find_gradient (Run *run)
     for (guint k = 0; k < run->n_parameters; k++)
       run->gradients[k] += gradient[k];
   }
+  srgan_graph_finish_gradient (run->graph, run->gradients);
   return loss;
 }
 
@@ -624,15 +665,13 @@ validate_picture (gpointer data, guint item, guint worker)
         srgan_features_distance (run->judge_states[worker], output, target);
 }
 
-/* @distance: NAN where nothing measures it. */
 static SrganScore
-validate (Run *run, gdouble *distance)
+score_pictures (Run *run, gdouble *distance)
 {
   guint n = srgan_dataset_get_n_validation (run->dataset);
   SrganScore mean = {0, 0};
 
   *distance = run->judge != NULL ? 0 : NAN;
-  srgan_graph_set_parameters (run->graph, run->average);
   srgan_workers_run (run->workers, validate_picture, run, n);
   for (guint i = 0; i < n; i++) {
     mean.psnr += run->scores[i].psnr / n;
@@ -641,6 +680,54 @@ validate (Run *run, gdouble *distance)
       *distance += run->distances[i] / n;
   }
   return mean;
+}
+
+/* @distance: NAN where nothing measures it. */
+static SrganScore
+validate (Run *run, gdouble *distance)
+{
+  srgan_graph_set_parameters (run->graph, run->average);
+  return score_pictures (run, distance);
+}
+
+/* What training in int8 begins with, and what it can hope for. */
+static gboolean
+score_start (Run *run, GError **error)
+{
+  g_autoptr (SrganGraph) graph =
+      srgan_graph_new (srgan_graph_get_network (run->graph), error);
+  SrganGraphState **states = run->validation_states;
+  g_autofree gfloat *parameters = NULL;
+  g_autofree gchar *message = NULL;
+  guint side = srgan_dataset_get_validation_patch (run->dataset);
+  gboolean done = TRUE;
+  gdouble distance;
+
+  if (graph == NULL)
+    return FALSE;
+  parameters = g_new (gfloat, run->n_parameters);
+  srgan_graph_get_parameters (graph, parameters);
+  srgan_graph_set_parameters (graph, parameters);
+  run->validation_states = g_new0 (SrganGraphState *, run->n_threads);
+  for (guint i = 0; i < run->n_threads && done; i++) {
+    run->validation_states[i] =
+        srgan_graph_state_new (graph, side, side, FALSE);
+    done = run->validation_states[i] != NULL;
+  }
+  if (done)
+    run->fp32_psnr = score_pictures (run, &distance).psnr;
+  for (guint i = 0; i < run->n_threads; i++)
+    srgan_graph_state_free (run->validation_states[i]);
+  g_free (run->validation_states);
+  run->validation_states = states;
+  if (!done)
+    return fail_for_memory (run, error);
+
+  message = g_strdup_printf (
+      "%s: %.3f dB on the pictures held back in fp32, %.3f in int8",
+      run->recipe->start, run->fp32_psnr, validate (run, &distance).psnr);
+  tell (message, run);
+  return TRUE;
 }
 
 /* --- The log ----------------------------------------------------------- */
@@ -709,18 +796,12 @@ log_progress (Run *run, const SrganTrainProgress *progress, GError **error)
 
 /* --- Output ------------------------------------------------------------ */
 
-static gboolean
-write_network (Run *run, SrganScore score, gdouble distance, GError **error)
+/* The settings, not where things lay on the machine that trained. */
+static gchar *
+get_portable_recipe (const SrganRecipe *recipe)
 {
-  const SrganRecipe *recipe = run->recipe;
-  g_autoptr (SrganNetwork) network =
-      srgan_graph_make_network (run->graph, run->average, recipe->name, error);
   g_autofree gchar *text = srgan_recipe_to_string (recipe, FALSE);
-  g_autofree gchar *scores = NULL;
-  g_autofree gchar *distances = NULL;
-  g_autofree gchar *steps = NULL;
   g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autofree gchar *portable = NULL;
   const struct {
     const gchar *group, *key, *path;
   } paths[] = {
@@ -729,9 +810,6 @@ write_network (Run *run, SrganScore score, gdouble distance, GError **error)
       {"validation", "features", recipe->judge},
   };
 
-  if (network == NULL)
-    return FALSE;
-  /* the settings, not where things lay on the machine that trained */
   g_key_file_load_from_data (file, text, strlen (text), G_KEY_FILE_NONE, NULL);
   g_key_file_remove_key (file, "data", "folder", NULL);
   g_key_file_remove_group (file, "output", NULL);
@@ -741,7 +819,18 @@ write_network (Run *run, SrganScore score, gdouble distance, GError **error)
 
       g_key_file_set_string (file, paths[i].group, paths[i].key, name);
     }
-  portable = g_key_file_to_data (file, NULL, NULL);
+  return g_key_file_to_data (file, NULL, NULL);
+}
+
+static void
+set_notes (Run *run, SrganNetwork *network, SrganScore score, gdouble distance)
+{
+  const SrganRecipe *recipe = run->recipe;
+  g_autofree gchar *portable = get_portable_recipe (recipe);
+  g_autofree gchar *scores = NULL;
+  g_autofree gchar *distances = NULL;
+  g_autofree gchar *steps = NULL;
+
   scores = g_strdup_printf (
       "%.3f dB, SSIM %.4f on the pictures held back", score.psnr, score.ssim);
   if (!isnan (distance)) {
@@ -763,6 +852,38 @@ write_network (Run *run, SrganScore score, gdouble distance, GError **error)
     srgan_network_set_note (network, "training-data", recipe->training_data);
   if (recipe->licence[0] != '\0')
     srgan_network_set_note (network, "licence", recipe->licence);
+}
+
+/* What was trained in int8 has the notes of its start, which tell of fp32. */
+static void
+set_int8_notes (Run *run, SrganNetwork *network, SrganScore score)
+{
+  g_autofree gchar *portable = get_portable_recipe (run->recipe);
+  g_autofree gchar *steps = g_strdup_printf (
+      "%u of %u", run->step, srgan_recipe_get_n_steps (run->recipe));
+  gchar number[G_ASCII_DTOSTR_BUF_SIZE];
+  g_autofree gchar *loss = g_strdup_printf ("%s dB on %u pictures held back",
+      g_ascii_formatd (
+          number, sizeof number, "%.4f", run->fp32_psnr - score.psnr),
+      srgan_dataset_get_n_validation (run->dataset));
+
+  srgan_network_set_note (network, "int8-recipe", portable);
+  srgan_network_set_note (network, "int8-steps", steps);
+  srgan_network_set_note (network, "int8-loss", loss);
+}
+
+static gboolean
+write_network (Run *run, SrganScore score, gdouble distance, GError **error)
+{
+  g_autoptr (SrganNetwork) network = srgan_graph_make_network (
+      run->graph, run->average, run->recipe->name, error);
+
+  if (network == NULL)
+    return FALSE;
+  if (run->recipe->precision == SRGAN_TRAIN_INT8)
+    set_int8_notes (run, network, score);
+  else
+    set_notes (run, network, score, distance);
   return srgan_network_finish (network, error) &&
          srgan_network_save (network,
              run->adversary == NULL ? run->fidelity_output : run->output,
@@ -920,7 +1041,8 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
 
     tell (message, &run);
   }
-  if (!make_states (&run, error))
+  if (!make_states (&run, error) ||
+      (recipe->precision == SRGAN_TRAIN_INT8 && !score_start (&run, error)))
     return FALSE;
   if (recipe->log_folder[0] != '\0' && srgan_ranks_get_rank (ranks) == 0) {
     guint small = srgan_dataset_get_validation_patch (run.dataset);
