@@ -89,6 +89,16 @@ SrganNetwork *srgan_read_safetensors (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_keras_h5 (SrganSource *source);
+SrganNetwork *srgan_read_keras_h5 (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+gboolean srgan_detect_keras_zip (SrganSource *source);
+SrganNetwork *srgan_read_keras_zip (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 gboolean srgan_detect_onnx (SrganSource *source);
 SrganNetwork *srgan_read_onnx (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
@@ -96,6 +106,11 @@ SrganNetwork *srgan_read_onnx (SrganSource *source,
 
 gboolean srgan_detect_ncnn (SrganSource *source);
 SrganNetwork *srgan_read_ncnn (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
+gboolean srgan_detect_tensorflow_js (SrganSource *source);
+SrganNetwork *srgan_read_tensorflow_js (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
