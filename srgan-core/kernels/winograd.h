@@ -25,6 +25,23 @@
  * first-level cache. */
 #define COLUMN_TILES 6
 
+/* Weights are asked for so many floats before their use: those of many layers
+ * of many channels, used in turns, come from beyond the second-level cache,
+ * and what the processor fetches by itself comes too late. */
+#define WEIGHTS_AHEAD 1024
+#define LINE_FLOATS 16
+/* Rows of so many floats a pixel, too: those read and those written. */
+#define WIDE_STRIDE 48
+#define PIXELS_AHEAD 8
+#define TILES_AHEAD 2
+
+/* Loaded once, and not again for each use. */
+#ifdef __aarch64__
+#define KEEP_VECTOR(x) __asm__("" : "+w"(x))
+#else
+#define KEEP_VECTOR(x) __asm__("" : "+v"(x))
+#endif
+
 /* Tiles that are gone through together. Weights of many channels are to stay in
  * the second-level cache from one strip to the next, beside what lies between
  * the three steps; few channels are better read less often. */
@@ -101,8 +118,12 @@ transform_inputs (const SrganConvolution *convolution,
       Vector d[6];
 
       UNROLL
-      for (guint y = 0; y < 6; y++)
+      for (guint y = 0; y < 6; y++) {
         d[y] = load_vector (input[y] + i * stride);
+        KEEP_VECTOR (d[y]);
+        if (stride >= WIDE_STRIDE)
+          __builtin_prefetch (input[y] + (i + PIXELS_AHEAD) * stride);
+      }
       transform_input (d);
       UNROLL
       for (guint y = 0; y < 6; y++)
@@ -114,8 +135,10 @@ transform_inputs (const SrganConvolution *convolution,
         Vector d[6];
 
         UNROLL
-        for (guint i = 0; i < 6; i++)
+        for (guint i = 0; i < 6; i++) {
           d[i] = load_vector (columns + y * row + (4 * t + i) * LANES);
+          KEEP_VECTOR (d[i]);
+        }
         transform_input (d);
         UNROLL
         for (guint i = 0; i < 6; i++)
@@ -147,8 +170,11 @@ multiply_block (const gfloat *weight, const gfloat *v, gfloat *m, gsize tile,
     Vector w[PRODUCT_VECTORS];
 
     UNROLL
-    for (guint k = 0; k < vectors; k++)
+    for (guint k = 0; k < vectors; k++) {
       w[k] = load_vector (weight + k * LANES);
+      if (k * LANES % LINE_FLOATS == 0)
+        __builtin_prefetch (weight + k * LANES + WEIGHTS_AHEAD);
+    }
     UNROLL
     for (guint t = 0; t < n; t++) {
       Vector in = fill_vector (input[t / 3][t % 3 * tile]);
@@ -228,8 +254,19 @@ multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
   }
 }
 
-/* Vector @k of the @vectors products of @n tiles to pixels, its first channel
- * being @o. */
+/* Column @i of a product, transformed downwards. */
+INLINE void
+transform_column (Vector d[6], const gfloat *m, gsize position, guint i)
+{
+  UNROLL
+  for (guint y = 0; y < 6; y++)
+    d[y] = load_vector (m + (y * 6 + i) * position);
+  transform_output (d);
+}
+
+/* One of the @vectors products of @n tiles to pixels, its first channel being
+ * @o. Columns come in the order that leaves least to be kept: the second
+ * half of transform_output() is spread over them. */
 INLINE void
 transform_outputs (const SrganConvolution *convolution, const gfloat *m,
     gfloat *const *output, guint x, guint o, guint n, guint vectors)
@@ -238,31 +275,55 @@ transform_outputs (const SrganConvolution *convolution, const gfloat *m,
   const gsize position = vectors * LANES;
   const Vector bias = load_vector (convolution->bias + o);
   const Vector slope = load_vector (convolution->slope + o);
+  const Vector two = fill_vector (2), four = fill_vector (4);
+  const Vector eight = fill_vector (8);
 
   for (guint t = 0; t < n; t++, m += get_tile_floats (position)) {
-    Vector square[4][6];
+    const gsize first = (x + 4 * t) * stride + o;
+    Vector p[4], q[4], r[4], s[4], a[6], b[6];
 
-    UNROLL
-    for (guint i = 0; i < 6; i++) {
-      Vector d[6];
-
+    if (stride >= WIDE_STRIDE) {
       UNROLL
-      for (guint y = 0; y < 6; y++)
-        d[y] = load_vector (m + (y * 6 + i) * position);
-      transform_output (d);
-      UNROLL
-      for (guint y = 0; y < 4; y++)
-        square[y][i] = d[y];
+      for (guint y = 0; y < 4; y++) {
+        UNROLL
+        for (guint i = 0; i < 4; i++)
+          __builtin_prefetch (
+              output[y] + first + (4 * TILES_AHEAD + i) * stride, 1);
+      }
     }
+    transform_column (a, m, position, 1);
+    transform_column (b, m, position, 2);
     UNROLL
     for (guint y = 0; y < 4; y++) {
-      gfloat *pixel = output[y] + (x + 4 * t) * stride + o;
+      p[y] = a[y] + b[y];
+      q[y] = a[y] - b[y];
+    }
+    transform_column (a, m, position, 3);
+    transform_column (b, m, position, 4);
+    UNROLL
+    for (guint y = 0; y < 4; y++) {
+      gfloat *pixel = output[y] + first;
 
-      transform_output (square[y]);
-      UNROLL
-      for (guint i = 0; i < 4; i++)
-        store_vector (
-            pixel + i * stride, activate_vector (square[y][i] + bias, slope));
+      r[y] = a[y] + b[y];
+      s[y] = a[y] - b[y];
+      store_vector (pixel + stride,
+          activate_vector (
+              multiply_add_vector (two, s[y], q[y]) + bias, slope));
+      store_vector (pixel + 2 * stride,
+          activate_vector (
+              multiply_add_vector (four, r[y], p[y]) + bias, slope));
+    }
+    transform_column (a, m, position, 0);
+    transform_column (b, m, position, 5);
+    UNROLL
+    for (guint y = 0; y < 4; y++) {
+      gfloat *pixel = output[y] + first;
+
+      store_vector (
+          pixel, activate_vector ((a[y] + p[y]) + r[y] + bias, slope));
+      store_vector (pixel + 3 * stride,
+          activate_vector (
+              multiply_add_vector (eight, s[y], q[y]) + b[y] + bias, slope));
     }
   }
 }
