@@ -31,6 +31,8 @@ static const SrganReader readers[] = {
         srgan_detect_tensorflow_js, srgan_read_tensorflow_js},
     {"waifu2x", "waifu2x, vgg_7 and upconv_7 (.json)", srgan_detect_waifu2x,
         srgan_read_waifu2x},
+    {"shader", "mpv user shader: FSRCNNX, ArtCNN, Anime4K, CuNNy (.glsl)",
+        srgan_detect_shader, srgan_read_shader},
     {"tensorflow", "TensorFlow frozen graph (.pb)", srgan_detect_tensorflow,
         srgan_read_tensorflow},
     {"saved-model", "TensorFlow SavedModel: a folder, or its saved_model.pb",

@@ -119,6 +119,11 @@ SrganNetwork *srgan_read_waifu2x (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_shader (SrganSource *source);
+SrganNetwork *srgan_read_shader (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 gboolean srgan_detect_tensorflow (SrganSource *source);
 SrganNetwork *srgan_read_tensorflow (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
