@@ -50,18 +50,26 @@ detect_vnni (SrganCpuFlags flags)
 #endif
 
 #ifdef __x86_64__
-/* Tiles and their products of bytes, likewise; the system must save both parts
- * of the tiles' state (bits 17 and 18 of XCR0). */
+/* Tiles and their products of bytes and of bfloat16, likewise; the system must
+ * save both parts of the tiles' state (bits 17 and 18 of XCR0). */
 static SrganCpuFlags
 detect_amx (void)
 {
-  guint eax, ebx, ecx, edx;
+  guint eax, ebx, ecx, edx, low, high, n_subleaves;
+  SrganCpuFlags flags = SRGAN_CPU_AMX_INT8;
 
-  if (!__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) ||
+  if (!__get_cpuid_count (7, 0, &n_subleaves, &ebx, &ecx, &edx) ||
       !(edx & (1u << 24)) || !(edx & (1u << 25)))
     return 0;
-  __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
-  return (eax & (3u << 17)) == 3u << 17 ? SRGAN_CPU_AMX_INT8 : 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & (3u << 17)) != 3u << 17)
+    return 0;
+  if (edx & (1u << 22) && n_subleaves >= 1) {
+    __get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx);
+    if (eax & (1u << 5))
+      flags |= SRGAN_CPU_AMX_BF16;
+  }
+  return flags;
 }
 #endif
 
@@ -110,7 +118,8 @@ srgan_cpu_get_flags (void)
       {"avx512vnni", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
                          SRGAN_CPU_AVX512_VNNI},
       {"amx", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX_VNNI | SRGAN_CPU_AVX512 |
-                  SRGAN_CPU_AVX512_VNNI | SRGAN_CPU_AMX_INT8},
+                  SRGAN_CPU_AVX512_VNNI | SRGAN_CPU_AMX_INT8 |
+                  SRGAN_CPU_AMX_BF16},
       {"neon", SRGAN_CPU_NEON},
       {"dotprod", SRGAN_CPU_NEON | SRGAN_CPU_DOTPROD},
   };

@@ -16,7 +16,9 @@ typedef enum {
   SRGAN_CPU_AVX_VNNI = 1 << 3,    /* (and AVX2) */
   SRGAN_CPU_AVX512_VNNI = 1 << 4, /* (and AVX512) */
   SRGAN_CPU_DOTPROD = 1 << 5,     /* (and NEON) */
-  SRGAN_CPU_AMX_INT8 = 1 << 6,    /* tiles; ask srgan_cpu_request_amx() */
+  /* Tiles; ask srgan_cpu_request_amx(). */
+  SRGAN_CPU_AMX_INT8 = 1 << 6,
+  SRGAN_CPU_AMX_BF16 = 1 << 7, /* (and AVX-512's conversion to bfloat16) */
 } SrganCpuFlags;
 
 /* What this CPU and its operating system offer, masked by the environment

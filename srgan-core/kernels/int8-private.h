@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kernels/chunks.h"
 #include "kernels/int8.h"
 #include "kernels/kernels.h"
 
@@ -34,9 +35,7 @@ typedef enum {
    * [out / 4][ky][kx][out % 4][group of codes][code in group]. A pixel of fewer
    * groups than lanes is there as often as it fills them. */
   SRGAN_INT8_ORDER_PIXEL,
-  /* As SRGAN_INT8_ORDER_RUN, but a kernel row is cut as SrganInt8Chunks says.
-   * What the last chunk has in common with the one before has weights of zero
-   * there. */
+  /* As SRGAN_INT8_ORDER_RUN, but a kernel row is cut as chunks.h says. */
   SRGAN_INT8_ORDER_CHUNKS,
 } SrganInt8Order;
 
@@ -62,29 +61,11 @@ srgan_int8_get_n_groups (const SrganInt8Convolution *convolution, guint group)
          group;
 }
 
-/* The groups of 4 bytes of a kernel row in chunks that fit in a tile's row, all
- * as long; the last one begins earlier where they do not come out even. */
-typedef struct {
-  guint n_chunks;
-  guint n_groups; /* of a chunk, <= 16 */
-  guint n;        /* of the row */
-} SrganInt8Chunks;
-
-static inline SrganInt8Chunks
+/* A kernel row of bytes. */
+static inline SrganChunks
 srgan_int8_get_chunks (const SrganInt8Convolution *convolution)
 {
-  SrganInt8Chunks chunks = {.n = srgan_int8_get_n_groups (convolution, 4)};
-
-  chunks.n_chunks = (chunks.n + 15) / 16;
-  chunks.n_groups = (chunks.n + chunks.n_chunks - 1) / chunks.n_chunks;
-  return chunks;
-}
-
-/* Its first group. */
-static inline guint
-srgan_int8_get_chunk_start (const SrganInt8Chunks *chunks, guint chunk)
-{
-  return MIN (chunk * chunks->n_groups, chunks->n - chunks->n_groups);
+  return srgan_chunks_cut (srgan_int8_get_n_groups (convolution, 4));
 }
 
 /* Everything that pack() does. */

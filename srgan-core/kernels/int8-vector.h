@@ -617,7 +617,7 @@ convolve_pixels (const SrganInt8Convolution *convolution,
 #ifdef TILES
   if (convolution->variant & SRGAN_INT8_TILES) {
     if (width > 0)
-      convolve_tiles (convolution, rows, output, width);
+      convolve_by_tiles (convolution, rows, output, width);
     return;
   }
 #endif

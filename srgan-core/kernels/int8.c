@@ -174,13 +174,11 @@ pack_code (SrganInt8Convolution *convolution, const SrganInt8Packing *packing,
     step = (gsize) (c / group) * convolution->kernel_width + kx;
     break;
   case SRGAN_INT8_ORDER_CHUNKS: {
-    SrganInt8Chunks chunks = srgan_int8_get_chunks (convolution);
-    guint i = (kx * convolution->in_stride + c) / group;
-    guint chunk = MIN (i / chunks.n_groups, chunks.n_chunks - 1);
+    SrganChunks chunks = srgan_int8_get_chunks (convolution);
 
     n_groups = (gsize) chunks.n_chunks * chunks.n_groups;
-    step = (gsize) chunk * chunks.n_groups + i -
-           srgan_int8_get_chunk_start (&chunks, chunk);
+    step = srgan_chunks_get_place (
+        &chunks, (kx * convolution->in_stride + c) / group);
     break;
   }
   default: {
@@ -292,7 +290,7 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
     n_weight = n_inputs * layer->out_channels *
                MAX (1, lanes * packing->group / layer->in_stride);
   if (packing->order == SRGAN_INT8_ORDER_CHUNKS) {
-    SrganInt8Chunks chunks = srgan_int8_get_chunks (convolution);
+    SrganChunks chunks = srgan_int8_get_chunks (convolution);
 
     n_weight = n_outputs * layer->kernel_height * chunks.n_chunks *
                chunks.n_groups * packing->group;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernels/bf16.h"
 #include "kernels/int8.h"
 #include "kernels/kernels.h"
 
@@ -27,5 +28,11 @@ guint kernels_check_int8_get_n (void);
 const gchar *kernels_check_int8_get_name (guint index);
 const gchar *kernels_check_int8_run (
     guint index, const SrganInt8Kernels *kernels, guint effort);
+
+/* And for the bfloat16 sets. */
+guint kernels_check_bf16_get_n (void);
+const gchar *kernels_check_bf16_get_name (guint index);
+const gchar *kernels_check_bf16_run (
+    guint index, const SrganBf16Kernels *kernels, guint effort);
 
 G_END_DECLS

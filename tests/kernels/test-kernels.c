@@ -40,6 +40,19 @@ static const struct {
 #endif
 };
 
+/* And of those for bfloat16. */
+static const struct {
+  const gchar *name;
+  SrganCpuFlags needs;
+} bf16_sets[] = {
+    {"c", 0},
+#if defined(__x86_64__)
+    {"amx", SRGAN_CPU_AVX2 | SRGAN_CPU_AVX512 | SRGAN_CPU_AVX512_VNNI |
+                SRGAN_CPU_AMX_INT8 | SRGAN_CPU_AMX_BF16},
+    {"amx-emulated", 0},
+#endif
+};
+
 typedef struct {
   guint set;
   guint check;
@@ -92,7 +105,7 @@ find_int8_set (const gchar *name)
 #ifdef __x86_64__
   if (strcmp (name, "amx-emulated") == 0)
     return srgan_cpu_get_flags () & SRGAN_CPU_AVX512_VNNI
-               ? &kernels_check_emulated_amx
+               ? &kernels_check_emulated_int8
                : NULL;
 #endif
 
@@ -121,6 +134,63 @@ test_int8_check (gconstpointer data)
   if (failure)
     g_test_message ("%s", failure);
   g_assert_cmpstr (failure, ==, NULL);
+}
+
+static const SrganBf16Kernels *
+find_bf16_set (const gchar *name)
+{
+  const SrganBf16Kernels *const *kernels;
+
+#ifdef __x86_64__
+  if (strcmp (name, "amx-emulated") == 0)
+    return srgan_cpu_get_flags () & SRGAN_CPU_AVX512 &&
+                   __builtin_cpu_supports ("avx512bf16")
+               ? &kernels_check_emulated_bf16
+               : NULL;
+#endif
+
+  for (kernels = srgan_bf16_kernels_list (); *kernels; kernels++)
+    if (strcmp ((*kernels)->name, name) == 0)
+      return *kernels;
+  return NULL;
+}
+
+static void
+test_bf16_check (gconstpointer data)
+{
+  const Case *test = data;
+  const SrganBf16Kernels *kernels = find_bf16_set (bf16_sets[test->set].name);
+  const gchar *failure;
+
+  if (!kernels) {
+    g_autofree gchar *reason = g_strdup_printf (
+        "this CPU, or SRGAN_CPU, does not offer %s", bf16_sets[test->set].name);
+
+    g_test_skip (reason);
+    return;
+  }
+  failure = kernels_check_bf16_run (
+      test->check, kernels, g_test_thorough () ? 20 : 1);
+  if (failure)
+    g_test_message ("%s", failure);
+  g_assert_cmpstr (failure, ==, NULL);
+}
+
+/* AMX's set where the CPU and the system let it run, else the reference. */
+static void
+test_bf16_choice (void)
+{
+  SrganCpuFlags flags = srgan_cpu_get_flags ();
+  const SrganBf16Kernels *const *list = srgan_bf16_kernels_list ();
+  gboolean has_tiles = flags & SRGAN_CPU_AMX_BF16 && srgan_cpu_request_amx ();
+
+  g_assert_cmpstr (srgan_bf16_kernels_get (0)->name, ==, "c");
+  g_assert_cmpstr (
+      srgan_bf16_kernels_get (flags)->name, ==, has_tiles ? "amx" : "c");
+  g_assert_cmpstr (list[0]->name, ==, "c");
+  if (has_tiles)
+    g_assert_true (list[1] == srgan_bf16_kernels_get (flags));
+  g_assert_null (list[1 + has_tiles]);
 }
 
 /* Each int8 set is chosen for the flags that it needs and is in the list where
@@ -287,6 +357,7 @@ main (int argc, char **argv)
 {
   static Case cases[64 * G_N_ELEMENTS (sets)];
   static Case int8_cases[64 * G_N_ELEMENTS (int8_sets)];
+  static Case bf16_cases[64 * G_N_ELEMENTS (bf16_sets)];
   Case *test = cases;
   guint set, check;
 
@@ -299,6 +370,7 @@ main (int argc, char **argv)
   g_test_add_func ("/kernels/int8/choice", test_int8_choice);
   g_test_add_func ("/kernels/int8/complete", test_int8_complete);
   g_test_add_func ("/kernels/int8/too-large", test_int8_too_large);
+  g_test_add_func ("/kernels/bf16/choice", test_bf16_choice);
   g_assert_cmpuint (kernels_check_get_n (), <=, 64);
   for (set = 0; set < G_N_ELEMENTS (sets); set++) {
     for (check = 0; check < kernels_check_get_n (); check++, test++) {
@@ -318,6 +390,17 @@ main (int argc, char **argv)
 
       *test = (Case){set, check};
       g_test_add_data_func (path, test, test_int8_check);
+    }
+  }
+  g_assert_cmpuint (kernels_check_bf16_get_n (), <=, 64);
+  test = bf16_cases;
+  for (set = 0; set < G_N_ELEMENTS (bf16_sets); set++) {
+    for (check = 0; check < kernels_check_bf16_get_n (); check++, test++) {
+      g_autofree gchar *path = g_strdup_printf ("/kernels/bf16/%s/%s",
+          bf16_sets[set].name, kernels_check_bf16_get_name (check));
+
+      *test = (Case){set, check};
+      g_test_add_data_func (path, test, test_bf16_check);
     }
   }
   return g_test_run ();
