@@ -375,11 +375,13 @@ add_quantised (const Work *work, SrganNetwork *to, guint index, GError **error)
 }
 
 static SrganNetwork *
-make_quantised (const Work *work, const gchar *loss, GError **error)
+make_quantised (const Work *work, const gchar *int8_loss,
+    const gchar *bf16_loss, GError **error)
 {
   g_autoptr (SrganNetwork) to = srgan_network_new_like (work->network);
 
-  srgan_network_set_note (to, "int8-loss", loss);
+  srgan_network_set_note (to, "int8-loss", int8_loss);
+  srgan_network_set_note (to, "bf16-loss", bf16_loss);
   for (guint i = 0; i < srgan_network_get_n_layers (work->network); i++)
     if (!add_quantised (work, to, i, error))
       return NULL;
@@ -440,7 +442,7 @@ get_difference (const gfloat *a, const gfloat *b, gsize n)
 static gdouble
 measure (const Work *work, GError **error)
 {
-  g_autoptr (SrganNetwork) network = make_quantised (work, NULL, error);
+  g_autoptr (SrganNetwork) network = make_quantised (work, NULL, NULL, error);
   gdouble sum = 0;
 
   if (!network)
@@ -470,8 +472,9 @@ get_rounded_difference (const gfloat *output, const gfloat *target, gsize n)
 
 /* dB of PSNR, each picture's, on average over those held back. */
 static gboolean
-measure_loss (SrganNetwork *network, const SrganCalibration *samples,
-    guint n_samples, gdouble *loss, GError **error)
+measure_loss (SrganNetwork *network, SrganPrecision precision,
+    const SrganCalibration *samples, guint n_samples, gdouble *loss,
+    GError **error)
 {
   *loss = 0;
   for (guint i = 0; i < n_samples; i++) {
@@ -479,17 +482,27 @@ measure_loss (SrganNetwork *network, const SrganCalibration *samples,
     gsize n = get_n_outputs (network, sample);
     g_autofree gfloat *fp32 =
         run (network, sample, SRGAN_PRECISION_FP32, error);
-    g_autofree gfloat *int8 = NULL;
+    g_autofree gfloat *output = NULL;
 
-    if (!fp32 || !(int8 = run (network, sample, SRGAN_PRECISION_INT8, error)))
+    if (!fp32 || !(output = run (network, sample, precision, error)))
       return FALSE;
     *loss +=
         10 *
-        log10 ((get_rounded_difference (int8, sample->target, n) + 1e-12) /
+        log10 ((get_rounded_difference (output, sample->target, n) + 1e-12) /
                (get_rounded_difference (fp32, sample->target, n) + 1e-12)) /
         n_samples;
   }
   return TRUE;
+}
+
+/* What a network's note says of a loss, whatever the locale. */
+static gchar *
+describe_loss (gdouble loss, guint n_samples)
+{
+  gchar number[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_ascii_formatd (number, sizeof number, "%.4f", loss);
+  return g_strdup_printf ("%s dB on %u pictures held back", number, n_samples);
 }
 
 static gboolean
@@ -569,18 +582,20 @@ srgan_convert_quantise (SrganNetwork *network, const SrganCalibration *samples,
          c++)
       work.seen[i].mean[c] /= work.seen[i].n;
   if (done && search_clips (&work, progress, user_data, error) &&
-      (quantised = make_quantised (&work, NULL, error)) != NULL) {
-    /* the loss is written into what was measured */
-    if (measure_loss (
-            quantised, samples + work.n_samples, n_held_back, loss, error)) {
-      g_autofree gchar *note = g_strdup_printf (
-          "%.4f dB on %u pictures held back", *loss, n_held_back);
+      (quantised = make_quantised (&work, NULL, NULL, error)) != NULL) {
+    const SrganCalibration *held_back = samples + work.n_samples;
+    gdouble bf16_loss;
 
-      for (gchar *p = note; *p != ' '; p++)
-        if (*p == ',')
-          *p = '.'; /* whatever the locale */
+    /* the losses are written into what was measured */
+    if (measure_loss (quantised, SRGAN_PRECISION_INT8, held_back, n_held_back,
+            loss, error) &&
+        measure_loss (quantised, SRGAN_PRECISION_BF16, held_back, n_held_back,
+            &bf16_loss, error)) {
+      g_autofree gchar *int8_note = describe_loss (*loss, n_held_back);
+      g_autofree gchar *bf16_note = describe_loss (bf16_loss, n_held_back);
+
       srgan_network_unref (quantised);
-      quantised = make_quantised (&work, note, error);
+      quantised = make_quantised (&work, int8_note, bf16_note, error);
     } else {
       g_clear_pointer (&quantised, srgan_network_unref);
     }

@@ -16,10 +16,13 @@ struct _SrganPacked {
   guint n_references; /* under the table's lock */
   SrganNetwork *network;
   const SrganKernels *kernels;
-  const SrganInt8Kernels *int8_kernels; /* NULL for plans in floats */
+  const SrganInt8Kernels *int8_kernels; /* at most one of the two */
+  const SrganBf16Kernels *bf16_kernels;
   guint *first; /* [n_layers + 1]: each layer's first convolution */
   SrganConvolution *convolutions;
-  SrganInt8Convolution *int8_convolutions; /* one a layer, zero for others */
+  /* One a layer, zero for others; or NULL. */
+  SrganInt8Convolution *int8_convolutions;
+  SrganBf16Convolution *bf16_convolutions;
   SrganPacked *next;
 };
 
@@ -41,8 +44,11 @@ packed_free (SrganPacked *packed)
     srgan_convolution_clear (&packed->convolutions[i]);
   for (i = 0; packed->int8_convolutions && i < get_n_layers (packed); i++)
     srgan_int8_convolution_clear (&packed->int8_convolutions[i]);
+  for (i = 0; packed->bf16_convolutions && i < get_n_layers (packed); i++)
+    srgan_bf16_convolution_clear (&packed->bf16_convolutions[i]);
   g_free (packed->convolutions);
   g_free (packed->int8_convolutions);
+  g_free (packed->bf16_convolutions);
   g_free (packed->first);
   srgan_network_unref (packed->network);
   g_free (packed);
@@ -211,6 +217,17 @@ pack (SrganConvolution *convolutions, const SrganKernels *kernels,
   }
 }
 
+/* Of a layer that reads codes. */
+static gboolean
+pack_codes (SrganPacked *packed, const SrganPlan *plan, guint index)
+{
+  return plan->stages[index + 1].is_int8
+             ? srgan_int8_pack_layer (
+                   &packed->int8_convolutions[index], plan, index)
+             : srgan_bf16_pack_layer (
+                   &packed->bf16_convolutions[index], plan, index);
+}
+
 static SrganPacked *
 packed_new (const SrganPlan *plan, GError **error)
 {
@@ -222,22 +239,25 @@ packed_new (const SrganPlan *plan, GError **error)
   packed->network = srgan_network_ref (network);
   packed->kernels = plan->kernels;
   packed->int8_kernels = plan->int8_kernels;
+  packed->bf16_kernels = plan->bf16_kernels;
   packed->first = g_new0 (guint, n_layers + 1);
   for (i = 0; i < n_layers; i++)
     packed->first[i + 1] =
         packed->first[i] +
-        (plan->stages[i + 1].is_int8
+        (srgan_stage_reads_codes (&plan->stages[i + 1])
                 ? 0
                 : get_n_convolutions (srgan_network_get_layer (network, i)));
   packed->convolutions = g_new0 (SrganConvolution, packed->first[n_layers]);
   if (plan->int8_kernels)
     packed->int8_convolutions = g_new0 (SrganInt8Convolution, n_layers);
+  if (plan->bf16_kernels)
+    packed->bf16_convolutions = g_new0 (SrganBf16Convolution, n_layers);
   for (i = 0; i < n_layers; i++) {
     const SrganLayer *layer = srgan_network_get_layer (network, i);
     const SrganStage *stage = &plan->stages[i + 1];
 
-    if (!(stage->is_int8
-                ? srgan_int8_pack_layer (&packed->int8_convolutions[i], plan, i)
+    if (!(srgan_stage_reads_codes (stage)
+                ? pack_codes (packed, plan, i)
                 : pack (&packed->convolutions[packed->first[i]], plan->kernels,
                       layer, plan->stages[stage->inputs[0]].stride))) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_TOO_LARGE,
@@ -257,7 +277,8 @@ srgan_packed_get (const SrganPlan *plan, GError **error)
   pthread_mutex_lock (&table_lock);
   for (packed = table; packed; packed = packed->next)
     if (packed->network == plan->network && packed->kernels == plan->kernels &&
-        packed->int8_kernels == plan->int8_kernels)
+        packed->int8_kernels == plan->int8_kernels &&
+        packed->bf16_kernels == plan->bf16_kernels)
       break;
   if (packed) {
     packed->n_references++;
@@ -303,6 +324,14 @@ srgan_packed_get_int8_convolution (SrganPacked *packed, guint layer)
   return &packed->int8_convolutions[layer];
 }
 
+const SrganBf16Convolution *
+srgan_packed_get_bf16_convolution (SrganPacked *packed, guint layer)
+{
+  if (!packed->bf16_convolutions || !packed->bf16_convolutions[layer].weight)
+    return NULL;
+  return &packed->bf16_convolutions[layer];
+}
+
 gsize
 srgan_packed_get_bytes (SrganPacked *packed)
 {
@@ -313,5 +342,7 @@ srgan_packed_get_bytes (SrganPacked *packed)
     bytes += packed->convolutions[i].bytes;
   for (i = 0; packed->int8_convolutions && i < get_n_layers (packed); i++)
     bytes += packed->int8_convolutions[i].bytes;
+  for (i = 0; packed->bf16_convolutions && i < get_n_layers (packed); i++)
+    bytes += packed->bf16_convolutions[i].bytes;
   return bytes;
 }

@@ -129,6 +129,8 @@ init_stages (SrganPlan *plan, GError **error)
     stage->convolution = srgan_packed_get_convolution (plan->packed, i);
     stage->int8_convolution =
         srgan_packed_get_int8_convolution (plan->packed, i);
+    stage->bf16_convolution =
+        srgan_packed_get_bf16_convolution (plan->packed, i);
   }
   srgan_frame_init (plan);
   srgan_plan_init_floats (plan);
@@ -721,13 +723,16 @@ srgan_plan_get_layer_report (
     report->algorithm = "fused";
   else if (stage->is_int8)
     report->algorithm = "int8";
+  else if (stage->is_bf16)
+    report->algorithm = "bf16";
   else if (!stage->convolution)
     report->algorithm = "rows";
   else
     report->algorithm = algorithms[srgan_layer_get_algorithm (
         stage->layer, plan->kernels->lanes)];
-  report->precision =
-      stage->is_int8 ? SRGAN_PRECISION_INT8 : SRGAN_PRECISION_FP32;
+  report->precision = stage->is_int8   ? SRGAN_PRECISION_INT8
+                      : stage->is_bf16 ? SRGAN_PRECISION_BF16
+                                       : SRGAN_PRECISION_FP32;
   srgan_layer_get_costs (stage->layer, plan->kernels->lanes, costs);
   report->direct_cost = costs[SRGAN_ALGORITHM_DIRECT];
   report->winograd_cost = costs[SRGAN_ALGORITHM_WINOGRAD];

@@ -18,6 +18,7 @@
 #include <srgan/srgan-engine.h>
 
 #include "base/workers.h"
+#include "kernels/bf16.h"
 #include "kernels/int8.h"
 #include "kernels/kernels.h"
 
@@ -118,10 +119,11 @@ struct _SrganStage {
   gsize ring_offset; /* in a tile's arena, in floats */
   gsize scratch;     /* floats of a tile's scratch for each input pixel */
 
-  /* In a plan of int8 precision: see int8.c. Beside its ring of floats, or
-   * instead, a stage has one of codes, of the same rows, pixels and margins,
+  /* In a plan of lower precision: see precision.c. Beside its ring of floats,
+   * or instead, a stage has one of codes, of the same rows, pixels and margins,
    * with one row of nothing but padding behind them. */
-  gboolean is_int8;       /* a convolution of codes */
+  gboolean is_int8;       /* a convolution of int8's codes */
+  gboolean is_bf16;       /* of bfloat16's */
   gboolean makes_codes;   /* rather than floats */
   gboolean has_floats;    /* keeps rows as floats, too */
   SrganMapType code_type; /* FLOATS: it keeps no codes */
@@ -131,6 +133,7 @@ struct _SrganStage {
   gsize code_row_bytes;   /* of one row, margins and all */
   gsize code_offset;      /* in a tile's arena, in floats */
   const SrganInt8Convolution *int8_convolution;
+  const SrganBf16Convolution *bf16_convolution;
 };
 
 /* A stage while one tile runs. */
@@ -164,7 +167,9 @@ struct _SrganPlan {
   SrganNetwork *network;
   SrganPlanSettings settings;
   const SrganKernels *kernels;
-  const SrganInt8Kernels *int8_kernels; /* NULL: all is done in floats */
+  /* At most one of the two; neither: all is done in floats. */
+  const SrganInt8Kernels *int8_kernels;
+  const SrganBf16Kernels *bf16_kernels;
   SrganPacked *packed;
   guint scale;
   gint width, height; /* of the input */
@@ -370,7 +375,7 @@ gsize srgan_reuse_get_bytes (const SrganReuse *reuse);
 gboolean srgan_reuse_get_piece (
     const SrganReuse *reuse, guint column, guint row, SrganRegion *piece);
 
-/* --- int8.c: plans in integers -------------------------------------------- */
+/* --- precision.c: what is computed in what -------------------------------- */
 
 /* Puts what is to be computed in into the plan's settings. */
 gboolean srgan_plan_choose_precision (SrganPlan *plan, GError **error);
@@ -378,12 +383,17 @@ gboolean srgan_plan_choose_precision (SrganPlan *plan, GError **error);
 void srgan_plan_init_codes (SrganPlan *plan);
 /* After: which keep floats. */
 void srgan_plan_init_floats (SrganPlan *plan);
-/* Packs layer @index, which is_int8. FALSE when memory is out. */
-gboolean srgan_int8_pack_layer (
-    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index);
-void srgan_stage_run_int8 (const SrganStage *stage, SrganTile *tile, gint row);
+/* A convolution of the kind that the kernels of all types of codes know. */
+gboolean srgan_layer_is_plain (const SrganLayer *layer);
+/* Whether these kernels' slopes can stand for the activation. */
+gboolean srgan_layer_is_fused (const SrganLayer *layer);
+static inline gboolean
+srgan_stage_reads_codes (const SrganStage *stage)
+{
+  return stage->is_int8 || stage->is_bf16;
+}
 /* As srgan_tile_get_pixel(), of the ring of codes. */
-guint8 *srgan_tile_get_code (
+gpointer srgan_tile_get_code (
     SrganTile *tile, const SrganStage *stage, gint row, gint x);
 /* A row that is there as codes, as floats, too; and the other way. */
 void srgan_stage_make_floats (
@@ -392,6 +402,23 @@ void srgan_stage_make_codes (
     const SrganStage *stage, SrganTile *tile, gint row);
 /* Surrounds a row of codes with padding. */
 void srgan_stage_end_codes (const SrganStage *stage, SrganTile *tile, gint row);
+
+/* --- int8.c: plans in integers -------------------------------------------- */
+
+void srgan_plan_init_int8 (SrganPlan *plan);
+/* Packs layer @index, which is_int8. FALSE when memory is out. */
+gboolean srgan_int8_pack_layer (
+    SrganInt8Convolution *convolution, const SrganPlan *plan, guint index);
+void srgan_stage_run_int8 (const SrganStage *stage, SrganTile *tile, gint row);
+
+/* --- bf16.c: plans in bfloat16 ---------------------------------------------
+ */
+
+void srgan_plan_init_bf16 (SrganPlan *plan);
+/* Likewise layer @index, which is_bf16. */
+gboolean srgan_bf16_pack_layer (
+    SrganBf16Convolution *convolution, const SrganPlan *plan, guint index);
+void srgan_stage_run_bf16 (const SrganStage *stage, SrganTile *tile, gint row);
 
 /* --- packed.c: weights in the kernels' order, one copy a process --------- */
 
@@ -402,6 +429,8 @@ void srgan_packed_unref (SrganPacked *packed);
 const SrganConvolution *srgan_packed_get_convolution (
     SrganPacked *packed, guint layer);
 const SrganInt8Convolution *srgan_packed_get_int8_convolution (
+    SrganPacked *packed, guint layer);
+const SrganBf16Convolution *srgan_packed_get_bf16_convolution (
     SrganPacked *packed, guint layer);
 /* Input pixels that row @phase of a transposed convolution's @kernel taps, of
  * the stride rows that an input row makes, reads before that row and after. */

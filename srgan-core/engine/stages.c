@@ -354,9 +354,9 @@ init_conv (SrganStage *stage, SrganPlan *plan, GError **error)
     stage->reach_before_y = MAX (stage->reach_before_y, stage->reach_after_y);
   }
   stage->stride = plan->kernels->get_channel_stride (layer->out_channels);
-  if (stage->is_int8) {
-    stage->stride = (stage->stride + 3) / 4 * 4; /* as int8's kernels want */
-    stage->run = srgan_stage_run_int8;
+  if (srgan_stage_reads_codes (stage)) {
+    stage->stride = (stage->stride + 3) / 4 * 4; /* as these kernels want */
+    stage->run = stage->is_int8 ? srgan_stage_run_int8 : srgan_stage_run_bf16;
     return TRUE;
   }
   switch (srgan_layer_get_algorithm (layer, plan->kernels->lanes)) {

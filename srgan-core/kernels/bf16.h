@@ -5,9 +5,10 @@
  * Sums, biases and activations are of single precision. bf16-c.c is the
  * reference; what it is for is AMX, whose tiles multiply 16 times as many
  * bfloat16 numbers a cycle as vectors do of single precision. Vectors of
- * bfloat16 (vdpbf16ps, bfdot) are slower than Winograd's convolution in single
- * precision, which saves half to two thirds of the products: there is no set of
- * those.
+ * bfloat16 (vdpbf16ps, bfdot), and those of half precision (AVX-512 FP16,
+ * NEON), multiply twice as many at best: no more than Winograd's convolution in
+ * single precision saves, which cannot be had of so few bits. There are no sets
+ * of those.
  *
  * Maps. A row is [pixel][channel]; a pixel is an even number of values.
  *

@@ -48,6 +48,7 @@ typedef enum {
   SRGAN_MAP_FLOATS,
   SRGAN_MAP_BYTES,
   SRGAN_MAP_WORDS,
+  SRGAN_MAP_BF16, /* of bf16.h; no set here knows it */
 } SrganMapType;
 
 /* A convolution as a network has it: stride 1, one group; what pack() takes.

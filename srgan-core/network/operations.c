@@ -13,7 +13,7 @@
 static const gchar *const padding_names[] = {"zero", "edge", "reflect", "none"};
 static const gchar *const filter_names[] = {"nearest", "bilinear", "bicubic"};
 static const gchar *const colour_names[] = {"y", "rgb", "ycbcr"};
-static const gchar *const precision_names[] = {"auto", "fp32", "int8"};
+static const gchar *const precision_names[] = {"auto", "fp32", "int8", "bf16"};
 static const gchar *const tensor_names[] = {"weight", "bias", "slope",
     "output_step", "weight_code", "weight_step", "int8_bias"};
 

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/workers.h"
 #include "bench-networks.h"
+#include "kernels/bf16.h"
 #include "kernels/int8.h"
 #include "kernels/kernels.h"
 #include "tool.h"
@@ -139,7 +140,7 @@ static const GOptionEntry entries[] = {
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
         "Print JSON for other programs", NULL},
     {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
-        "auto, fp32 or int8 (default: auto)", "PRECISION"},
+        "auto, fp32, int8 or bf16 (default: auto)", "PRECISION"},
     {"explain", 'e', 0, G_OPTION_ARG_NONE, &explain,
         "Say how the plan runs each layer, and why", NULL},
     {"suite", 0, 0, G_OPTION_ARG_NONE, &whole_suite,
@@ -350,12 +351,14 @@ get_peak (const SrganPlanReport *report)
 {
   Peak peak = {.n_rounds = 100000};
 
+  const SrganCpuFlags flags = srgan_cpu_get_flags ();
+
   if (report->precision == SRGAN_PRECISION_INT8)
-    peak.multiply_add =
-        srgan_int8_kernels_get (srgan_cpu_get_flags ())->multiply_add;
+    peak.multiply_add = srgan_int8_kernels_get (flags)->multiply_add;
+  else if (report->precision == SRGAN_PRECISION_BF16)
+    peak.multiply_add = srgan_bf16_kernels_get (flags)->multiply_add;
   else
-    peak.multiply_add =
-        srgan_kernels_get (srgan_cpu_get_flags ())->multiply_add;
+    peak.multiply_add = srgan_kernels_get (flags)->multiply_add;
   return peak;
 }
 
@@ -1012,21 +1015,28 @@ typedef struct {
   ToolTable *table;
 } Suite;
 
+/* Whether bf16 is worth a line. */
+static gboolean
+has_bf16 (void)
+{
+  return srgan_bf16_kernels_get (srgan_cpu_get_flags ())->is_faster;
+}
+
 static gboolean
 suite_add_peaks (Suite *suite, GError **error)
 {
-  static const SrganPlanReport reports[] = {
-      {.precision = SRGAN_PRECISION_FP32}, {.precision = SRGAN_PRECISION_INT8}};
+  static const SrganPlanReport reports[] = {{.precision = SRGAN_PRECISION_FP32},
+      {.precision = SRGAN_PRECISION_INT8}, {.precision = SRGAN_PRECISION_BF16}};
+  const SrganCpuFlags flags = srgan_cpu_get_flags ();
+  const gchar *const names[] = {srgan_kernels_get (flags)->name,
+      srgan_int8_kernels_get (flags)->name,
+      srgan_bf16_kernels_get (flags)->name};
 
   json_builder_set_member_name (suite->builder, "peaks");
   json_builder_begin_array (suite->builder);
-  for (guint i = 0; i < G_N_ELEMENTS (reports); i++)
+  for (guint i = 0; i < (has_bf16 () ? 3 : 2); i++)
     for (guint n_threads = 1; n_threads <= 2; n_threads++) {
       SrganWorkers *workers = srgan_workers_new (n_threads, error);
-      const gchar *name =
-          reports[i].precision == SRGAN_PRECISION_INT8
-              ? srgan_int8_kernels_get (srgan_cpu_get_flags ())->name
-              : srgan_kernels_get (srgan_cpu_get_flags ())->name;
       Peak peak = get_peak (&reports[i]);
       gdouble rates[5];
 
@@ -1040,13 +1050,13 @@ suite_add_peaks (Suite *suite, GError **error)
       json_builder_begin_object (suite->builder);
       tool_json_add_string (suite->builder, "precision",
           srgan_precision_to_string (reports[i].precision));
-      tool_json_add_string (suite->builder, "kernels", name);
+      tool_json_add_string (suite->builder, "kernels", names[i]);
       tool_json_add_count (suite->builder, "threads", n_threads);
       tool_json_add_number (
           suite->builder, "gflops", rates[G_N_ELEMENTS (rates) / 2] * 1e-9);
       json_builder_end_object (suite->builder);
       tool_table_add (suite->table, g_strdup ("bare multiply-adds"),
-          g_strdup (name),
+          g_strdup (names[i]),
           g_strdup (srgan_precision_to_string (reports[i].precision)),
           g_strdup_printf ("%u", n_threads), NULL,
           g_strdup_printf ("%.0f", rates[G_N_ELEMENTS (rates) / 2] * 1e-9),
@@ -1118,7 +1128,9 @@ suite_add_precisions (Suite *suite, SrganNetwork *network, const gchar *layout,
   return suite_add_network (suite, network, layout, width, height,
              SRGAN_PRECISION_FP32, error) &&
          suite_add_network (suite, network, layout, width, height,
-             SRGAN_PRECISION_INT8, error);
+             SRGAN_PRECISION_INT8, error) &&
+         (!has_bf16 () || suite_add_network (suite, network, layout, width,
+                              height, SRGAN_PRECISION_BF16, error));
 }
 
 /* @frame: (nullable): the size of all frames, instead of their own. */
@@ -1225,7 +1237,7 @@ main (int argc, char **argv)
   if (precision_name != NULL &&
       !get_precision (precision_name, &settings.precision))
     tool_usage_error (
-        "--precision takes auto, fp32 or int8, not '%s'", precision_name);
+        "--precision takes auto, fp32, int8 or bf16, not '%s'", precision_name);
   settings.n_threads = (guint) threads;
 
   if (only_kernels)

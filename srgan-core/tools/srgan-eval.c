@@ -158,7 +158,8 @@ static const GOptionEntry entries[] = {
     {"save", 0, 0, G_OPTION_ARG_FILENAME, &save,
         "Also write what was scored, as PNG", "FOLDER"},
     {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
-        "What to compute in: auto (the default), fp32 or int8", "PRECISION"},
+        "What to compute in: auto (the default), fp32, int8 or bf16",
+        "PRECISION"},
     {"threads", 't', 0, G_OPTION_ARG_INT, &n_threads, "Threads; 0: all CPUs",
         "N"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
@@ -188,8 +189,8 @@ main (int argc, char **argv)
     tool_usage_error ("--scale takes 2, 3 or 4, not %d", scale);
   for (guint i = 0; precision_name != NULL; i++) {
     if (i == SRGAN_N_PRECISIONS)
-      tool_usage_error (
-          "--precision takes auto, fp32 or int8, not '%s'", precision_name);
+      tool_usage_error ("--precision takes auto, fp32, int8 or bf16, not '%s'",
+          precision_name);
     precision = (SrganPrecision) i;
     if (strcmp (precision_name, srgan_precision_to_string (precision)) == 0)
       break;

@@ -105,8 +105,9 @@ multiply_bytes (guint sum, guint a, guint b)
 
       for (column = 0; column < loaded.row_bytes[sum] / 4u; column++)
         for (i = 0; i < 4; i++)
-          sums[column] += (guint32) (emulated[a][row][group * 4 + i] *
-                                     (gint8) emulated[b][group][column * 4 + i]);
+          sums[column] +=
+              (guint32) (emulated[a][row][group * 4 + i] *
+                         (gint8) emulated[b][group][column * 4 + i]);
     }
 }
 
@@ -128,7 +129,8 @@ multiply_bf16 (guint sum, guint a, guint b)
           guint32 bits[2];
           gfloat factor[2];
 
-          bits[0] = (guint32) ((guint16 *) emulated[a][row])[group * 2 + i] << 16;
+          bits[0] = (guint32) ((guint16 *) emulated[a][row])[group * 2 + i]
+                    << 16;
           bits[1] = (guint32) ((guint16 *) emulated[b][group])[column * 2 + i]
                     << 16;
           memcpy (factor, bits, sizeof factor);

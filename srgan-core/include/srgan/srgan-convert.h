@@ -175,7 +175,7 @@ typedef gboolean (*SrganQuantiseFunc) (gdouble done, gpointer user_data);
  *
  * Makes @network ready for int8: the same weights for fp32, and beside them
  * steps, zeros, codes and biases that lose least on @samples. The note
- * "int8-loss" tells what was measured.
+ * "int8-loss" tells what was measured, "bf16-loss" what bfloat16 loses.
  *
  * Returns: (transfer full): the network, or %NULL with @error set:
  *   %SRGAN_ERROR_UNSUPPORTED names the layer that cannot be calibrated,

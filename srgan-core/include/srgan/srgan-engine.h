@@ -91,11 +91,13 @@ typedef struct {
 typedef struct {
   guint width; /* of the input, 1 .. SRGAN_MAX_SIZE / scale */
   guint height;
-  SrganLayout layout;       /* of input and output alike */
-  guint n_threads;          /* 0: the CPUs that this process may use */
-  SrganPrecision precision; /* AUTO: INT8 where the network says
-                               that it loses at most 0.1 dB and this
-                               CPU's kernels are faster, else FP32 */
+  SrganLayout layout; /* of input and output alike */
+  guint n_threads;    /* 0: the CPUs that this process may use */
+  /* AUTO: INT8 where the network says that it loses at most 0.1 dB by it and
+   * this CPU's kernels are faster; else BF16 where it loses at most 0.02 dB and
+   * the CPU has AMX's tiles for it; else FP32. Asked for by name, BF16 runs
+   * everywhere, but is slower than FP32 without tiles. */
+  SrganPrecision precision;
   /* Keep the last frame, as it came in and as it went out, and compute only
    * what may have changed since: the output is the same bit for bit. Costs
    * memory (#SrganPlanReport.kept_bytes), and next to no time where nothing
@@ -134,9 +136,9 @@ typedef struct {
 typedef struct {
   const gchar *name; /* the layer's */
   SrganOperation operation;
-  /* Of a convolution "direct", "winograd", "int8" or "parts": a large kernel as
-   * 3x3 ones by Winograd's. "rows": any other operation, row by row; "fused":
-   * another stage does it as well. */
+  /* Of a convolution "direct", "winograd", "int8", "bf16" or "parts": a large
+   * kernel as 3x3 ones by Winograd's. "rows": any other operation, row by row;
+   * "fused": another stage does it as well. */
   const gchar *algorithm;
   SrganPrecision precision; /* of its arithmetic */
   gdouble multiply_adds;    /* for one frame, nothing counted twice */

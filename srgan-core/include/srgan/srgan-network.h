@@ -88,6 +88,7 @@ typedef enum {
   SRGAN_PRECISION_AUTO, /* auto: left to the engine */
   SRGAN_PRECISION_FP32, /* fp32: single precision */
   SRGAN_PRECISION_INT8, /* int8: 8-bit integers wherever that is possible */
+  SRGAN_PRECISION_BF16, /* bf16: products of bfloat16, sums of fp32 */
   SRGAN_N_PRECISIONS,
 } SrganPrecision;
 
@@ -249,7 +250,8 @@ guint srgan_network_get_reach (SrganNetwork *network);
 SRGAN_API
 SrganPrecision srgan_network_get_precision (SrganNetwork *network);
 /* What the network is known to lose, in dB of PSNR, when it is run in
- * @precision instead of fp32: the note "int8-loss" for int8. FALSE where nobody
+ * @precision instead of fp32: the note "int8-loss" for int8, "bf16-loss" for
+ * bf16. FALSE where nobody
  * has measured it. */
 SRGAN_API
 gboolean srgan_network_get_loss (
