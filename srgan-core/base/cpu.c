@@ -55,7 +55,7 @@ detect_vnni (SrganCpuFlags flags)
 static SrganCpuFlags
 detect_amx (void)
 {
-  guint eax, ebx, ecx, edx, low, high, n_subleaves;
+  guint eax = 0, ebx, ecx, edx, low, high, n_subleaves;
   SrganCpuFlags flags = SRGAN_CPU_AMX_INT8;
 
   if (!__get_cpuid_count (7, 0, &n_subleaves, &ebx, &ecx, &edx) ||
