@@ -39,6 +39,7 @@ logs=$root/logs
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 table=()
+began=$SECONDS
 thorough=()
 if [ -n "$all" ]; then
   thorough=(--test-args='-m thorough')
@@ -51,12 +52,15 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS-halt_on_error=1:print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1}
 unset SRGAN_CPU
 
-# count NAME PASSED FAILED SKIPPED: enters one run into the balance.
+# count NAME PASSED FAILED SKIPPED: enters one run into the balance, and the
+# time since the one before.
 count() {
   passed=$((passed + $2))
   failed=$((failed + $3))
   skipped=$((skipped + $4))
-  table+=("$(printf '%-12s %5d passed %5d failed %5d skipped' "$@")")
+  table+=("$(printf '%-12s %5d passed %5d failed %5d skipped %5d s' \
+    "$@" $((SECONDS - began)))")
+  began=$SECONDS
 }
 
 # build NAME [MESON_OPTION...]: configures and compiles build-tests/NAME.
@@ -137,12 +141,18 @@ if build plain; then
     ${short[@]+"${short[@]}"}
 fi
 
-# The second compiler's warnings.
-if [ ${#suites[@]} = 0 ] && CC=clang build clang; then
+# The second compiler's warnings, which it finds without optimising.
+if [ ${#suites[@]} = 0 ] && CC=clang build clang -Dbuildtype=debug; then
   count clang-build 1 0 0
 fi
 
-if build asan -Db_sanitize=address,undefined -Db_lundef=false; then
+# Of the tools and what stands on them, only --all runs tests here.
+few=()
+if [ -z "$all" ]; then
+  few=(-Dtools=disabled)
+fi
+if build asan -Db_sanitize=address,undefined -Db_lundef=false \
+  ${few[@]+"${few[@]}"}; then
   if [ -n "$all" ]; then
     run asan asan all -t 5
   else
@@ -152,7 +162,8 @@ fi
 
 # base and engine synchronise with pthreads and C11 atomics: no suppressions. The
 # element uses GStreamer's locks: see tests/element/tsan-glib.c.
-if build tsan -Db_sanitize=thread -Db_lundef=false -Dtrain=disabled; then
+if build tsan -Db_sanitize=thread -Db_lundef=false -Dtrain=disabled \
+  -Dconvert=disabled -Dtools=disabled -Dexamples=disabled; then
   run tsan tsan 'base element' -t 10
   # What sets these cases apart is arithmetic, not who waits for whom.
   short=()
