@@ -126,14 +126,32 @@ srgan_optimizer_get_state (SrganOptimizer *optimizer, gsize *n)
   return optimizer->state;
 }
 
+/* The first step of cycle @i of the cosine. */
+static guint
+get_cycle_start (const SrganRecipe *recipe, guint i)
+{
+  gdouble length = recipe->restart_length, n = recipe->restarts + 1;
+
+  return (guint) rint (
+      recipe->steps *
+      (length > 1 ? (pow (length, i) - 1) / (pow (length, n) - 1) : i / n));
+}
+
 gdouble
 srgan_optimizer_get_rate (const SrganRecipe *recipe, guint step)
 {
   gdouble rise =
       recipe->warm_up == 0 ? 1 : MIN (1, (step + 1.) / recipe->warm_up);
+  guint cycle = 0, start, end;
 
-  return rise * .5 *
-         (1 + cos (G_PI * MIN (step, recipe->steps) / (gdouble) recipe->steps));
+  while (
+      cycle < recipe->restarts && step >= get_cycle_start (recipe, cycle + 1))
+    cycle++;
+  start = get_cycle_start (recipe, cycle);
+  end = get_cycle_start (recipe, cycle + 1);
+  step = MIN (step, end) - start;
+  return rise * pow (recipe->restart_rate, cycle) * .5 *
+         (1 + cos (G_PI * step / (gdouble) MAX (end - start, 1)));
 }
 
 /* moment = decay * moment + (1 - decay) * G G' or G' G */

@@ -24,7 +24,7 @@ void srgan_optimizer_free (SrganOptimizer *optimizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganOptimizer, srgan_optimizer_free)
 
 /* The rate of step @step (from 0) as a share of the highest: warm-up, then a
- * cosine down to 0 at recipe->steps. */
+ * cosine down to 0 at recipe->steps, or several, one after the other. */
 SRGAN_API
 gdouble srgan_optimizer_get_rate (const SrganRecipe *recipe, guint step);
 

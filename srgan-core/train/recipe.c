@@ -157,6 +157,13 @@ static const Setting settings[] = {
         "of biases and slopes; likewise"},
     {"training", "warm-up", VALUE_COUNT, FIELD (warm_up), 0, 1000000, NULL,
         "200", "steps over which the rates rise from 0"},
+    {"training", "restarts", VALUE_COUNT, FIELD (restarts), 0, 1000, NULL, "0",
+        "times that the cosine begins anew (Loshchilov 2017)"},
+    {"training", "restart-length", VALUE_NUMBER, FIELD (restart_length), 1, 16,
+        NULL, "1",
+        "restarts: how many times longer each is than the one before"},
+    {"training", "restart-rate", VALUE_NUMBER, FIELD (restart_rate), 0.01, 1,
+        NULL, "1", "restarts: its highest rate, as a share of the one before"},
     {"training", "first-moment", VALUE_NUMBER, FIELD (first_moment), 0, 0.9999,
         NULL, "0.9", "decay of the gradient's mean"},
     {"training", "second-moment", VALUE_NUMBER, FIELD (second_moment), 0,
@@ -177,6 +184,20 @@ static const Setting settings[] = {
         "0.999",
         "decay of the running mean of the weights, which is what is "
         "scored and written"},
+
+    {"distillation", "teacher", VALUE_TEXT, FIELD (teacher), 0, 0, NULL, "",
+        "a larger network, a model file or the name of one that is built in, "
+        "to learn from in the fidelity phase; empty: none. "
+        "training.pixel-weight is the weight of the pictures themselves"},
+    {"distillation", "output-weight", VALUE_NUMBER, FIELD (teacher_output), 0,
+        1e6, NULL, "1",
+        "weight of the loss of the pixels (training.loss) against what the "
+        "teacher makes"},
+    {"distillation", "residual-weight", VALUE_NUMBER, FIELD (teacher_residual),
+        0, 1e6, NULL, "0",
+        "weight of the squared difference from what the teacher adds to the "
+        "enlarged input, over that square: patches count alike whatever their "
+        "contrast"},
 
     {"adversarial", "steps", VALUE_COUNT, FIELD (adversarial_steps), 0,
         100000000, NULL, "0",
@@ -248,6 +269,10 @@ static const Setting settings[] = {
         "each validation (input enlarged | output | original); empty: none"},
     {"output", "log-interval", VALUE_COUNT, FIELD (log_interval), 1, 1000000,
         NULL, "100", "steps between lines of the log"},
+    {"output", "quantised", VALUE_BOOLEAN, FIELD (quantised), 0, 0, NULL,
+        "false",
+        "write weights without their low 12 bits, rounded, as SRGAN-Rust's "
+        "quantised files: they pack to less; scores are of those"},
     {"output", "training-data", VALUE_TEXT, FIELD (training_data), 0, 0, NULL,
         "", "a note for the model file: what it was trained on"},
     {"output", "licence", VALUE_TEXT, FIELD (licence), 0, 0, NULL, "",
@@ -420,7 +445,8 @@ srgan_recipe_set (SrganRecipe *recipe, const gchar *group, const gchar *key,
     else
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
           "there is no group [%s] (setting '%s'): the groups are network, "
-          "data, training, adversarial, features, validation and output",
+          "data, training, distillation, adversarial, features, validation and "
+          "output",
           group, key);
     return FALSE;
   }
@@ -567,6 +593,7 @@ srgan_recipe_set_adversarial_rates (SrganRecipe *recipe, gdouble rate)
   recipe->learning_rate = recipe->other_learning_rate = rate;
   recipe->steps = recipe->adversarial_steps;
   recipe->weight_decay = 0;
+  recipe->restarts = 0;
 }
 
 gboolean
@@ -600,6 +627,36 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "validation.patience: with an adversarial phase (adversarial.steps) "
         "the fidelity phase has to run its steps");
+    return FALSE;
+  }
+  if (recipe->teacher[0] == '\0' && recipe->teacher_residual > 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "distillation.residual-weight: there is no teacher: name one in "
+        "distillation.teacher");
+    return FALSE;
+  }
+  if (recipe->teacher[0] != '\0' && recipe->teacher_output == 0 &&
+      recipe->teacher_residual == 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "distillation.teacher: output-weight and residual-weight are both 0: "
+        "it has nothing to say");
+    return FALSE;
+  }
+  if (recipe->restarts >= MAX (recipe->steps, 1)) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "training.restarts: %u in %u steps (training.steps)", recipe->restarts,
+        recipe->steps);
+    return FALSE;
+  }
+  if (recipe->quantised &&
+      (recipe->precision == SRGAN_TRAIN_INT8 ||
+          (recipe->design == SRGAN_DESIGN_SRRESNET && recipe->batch_norm))) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "output.quantised: %s",
+        recipe->precision == SRGAN_TRAIN_INT8
+            ? "training.precision=int8 has codes of its own"
+            : "weights into which batch-norms (network.batch-norm) are folded "
+              "do not stay so");
     return FALSE;
   }
   if (recipe->precision == SRGAN_TRAIN_INT8) {

@@ -107,6 +107,9 @@ struct _SrganRecipe {
   gdouble learning_rate;
   gdouble other_learning_rate;
   guint warm_up;
+  guint restarts;
+  gdouble restart_length;
+  gdouble restart_rate;
   gdouble first_moment;
   gdouble second_moment;
   gdouble other_second_moment;
@@ -115,6 +118,10 @@ struct _SrganRecipe {
   gdouble clip;
   gdouble weight_decay;
   gdouble average;
+  /* [distillation] */
+  gchar *teacher;
+  gdouble teacher_output;
+  gdouble teacher_residual;
   /* [adversarial] */
   guint adversarial_steps;
   guint discriminator;
@@ -140,6 +147,7 @@ struct _SrganRecipe {
   guint validation_interval;
   gchar *log_folder;
   guint log_interval;
+  gboolean quantised;
   gchar *training_data;
   gchar *licence;
 };

@@ -27,6 +27,7 @@
 #include "train/criterion.h"
 #include "train/dataset.h"
 #include "train/design.h"
+#include "train/distillation.h"
 #include "train/graph.h"
 #include "train/log.h"
 #include "train/loss.h"
@@ -63,12 +64,14 @@ typedef struct {
   SrganCriterionState **criterion_states; /* one a thread */
   SrganFeatures *judge;                   /* or NULL */
   SrganFeaturesState **judge_states;      /* one a thread */
+  SrganDistillation *distillation;        /* in the fidelity phase, or NULL */
   SrganAdversary *adversary;              /* in its phase */
   guint channels;                         /* of what goes in and comes out */
 
   guint n_parameters;
   gfloat *parameters;
   gfloat *average;   /* running mean of the parameters */
+  gfloat *written;   /* what of it a file holds */
   gfloat *gradients; /* [batch][n_parameters]; with a batch [n_parameters] */
   /* [thread][target]: network output, then gradient; with a batch all outputs,
    * then all gradients */
@@ -105,6 +108,7 @@ clear_phase (Run *run)
     if (run->criterion_states != NULL)
       srgan_criterion_state_free (run->criterion_states[i]);
   }
+  g_clear_pointer (&run->distillation, srgan_distillation_free);
   g_clear_pointer (&run->states, g_free);
   g_clear_pointer (&run->criterion_states, g_free);
   g_clear_pointer (&run->batch, srgan_batch_free);
@@ -138,6 +142,7 @@ run_clear (Run *run)
   g_free (run->checkpoint_path);
   g_free (run->parameters);
   g_free (run->average);
+  g_free (run->written);
   g_free (run->losses);
   g_free (run->scores);
   g_free (run->distances);
@@ -286,6 +291,7 @@ make_graph (Run *run, GError **error)
               : make_float_graph (run, start, error)))
     return FALSE;
   run->average = g_new (gfloat, run->n_parameters);
+  run->written = g_new (gfloat, run->n_parameters);
   memcpy (run->average, run->parameters, run->n_parameters * sizeof (gfloat));
   run->rates = *recipe;
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
@@ -433,6 +439,12 @@ make_phase (Run *run, GError **error)
       return FALSE;
   }
 
+  if (!adversarial && recipe->teacher[0] != '\0') {
+    run->distillation = srgan_distillation_new (recipe, run->n_threads, error);
+    if (run->distillation == NULL)
+      return FALSE;
+  }
+
   if (adversarial || srgan_graph_needs_batch (run->graph)) {
     run->batch = srgan_batch_new (
         run->graph, recipe->batch, patch, patch, run->workers, run->ranks);
@@ -511,19 +523,30 @@ check_writable (const gchar *path, const gchar *setting, GError **error)
 
 /* --- Steps ------------------------------------------------------------- */
 
+/* The loss of patch @item, whose derivative goes to @gradient. */
+static void
+judge_output (
+    Run *run, guint item, guint worker, const gfloat *output, gfloat *gradient)
+{
+  gfloat weight = 1.f / run->recipe->batch;
+
+  run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
+      output, run->targets + item * run->target_length, weight, gradient);
+  if (run->distillation != NULL)
+    run->losses[item] += srgan_distillation_evaluate (run->distillation, worker,
+        run->inputs + item * run->input_length, output, weight, gradient);
+}
+
 static void
 train_patch (gpointer data, guint item, guint worker)
 {
   Run *run = data;
-  const SrganRecipe *recipe = run->recipe;
   gfloat *output = run->outputs + 2 * run->target_length * worker;
   gfloat *gradient = output + run->target_length;
 
   srgan_graph_forward (
       run->states[worker], run->inputs + item * run->input_length, output);
-  run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
-      output, run->targets + item * run->target_length, 1.f / recipe->batch,
-      gradient);
+  judge_output (run, item, worker, output, gradient);
   srgan_graph_backward (run->states[worker], gradient,
       run->gradients + (gsize) item * run->n_parameters);
 }
@@ -535,8 +558,7 @@ judge_patch (gpointer data, guint item, guint worker)
   Run *run = data;
   gsize place = item * run->target_length;
 
-  run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
-      run->outputs + place, run->targets + place, 1.f / run->recipe->batch,
+  judge_output (run, item, worker, run->outputs + place,
       run->outputs + run->recipe->batch * run->target_length + place);
 }
 
@@ -682,11 +704,27 @@ score_pictures (Run *run, gdouble *distance)
   return mean;
 }
 
+/* What will be written: the mean, or, as SRGAN-Rust's quantised files have it,
+ * its numbers rounded to 11 bits behind the first. */
+static void
+round_average (Run *run)
+{
+  memcpy (run->written, run->average, run->n_parameters * sizeof (gfloat));
+  for (guint k = 0; run->recipe->quantised && k < run->n_parameters; k++) {
+    guint32 bits;
+
+    memcpy (&bits, run->written + k, sizeof bits);
+    bits = (bits + 0x800) & ~0xfffu;
+    memcpy (run->written + k, &bits, sizeof bits);
+  }
+}
+
 /* @distance: NAN where nothing measures it. */
 static SrganScore
 validate (Run *run, gdouble *distance)
 {
-  srgan_graph_set_parameters (run->graph, run->average);
+  round_average (run);
+  srgan_graph_set_parameters (run->graph, run->written);
   return score_pictures (run, distance);
 }
 
@@ -806,6 +844,7 @@ get_portable_recipe (const SrganRecipe *recipe)
     const gchar *group, *key, *path;
   } paths[] = {
       {"network", "start", recipe->start},
+      {"distillation", "teacher", recipe->teacher},
       {"features", "model", recipe->features},
       {"validation", "features", recipe->judge},
   };
@@ -876,7 +915,7 @@ static gboolean
 write_network (Run *run, SrganScore score, gdouble distance, GError **error)
 {
   g_autoptr (SrganNetwork) network = srgan_graph_make_network (
-      run->graph, run->average, run->recipe->name, error);
+      run->graph, run->written, run->recipe->name, error);
 
   if (network == NULL)
     return FALSE;

@@ -9,6 +9,7 @@
 
 #include "train/adversarial.h"
 #include "train/criterion.h"
+#include "train/distillation.h"
 #include "train/random.h"
 
 #define N 1037 /* whole vectors, blocks and a rest */
@@ -82,6 +83,47 @@ test_original (void)
   g_assert_cmpfloat_with_epsilon (
       srgan_loss (SRGAN_LOSS_ORIGINAL_L2, 0, output, target, 1, 1, gradient),
       2000. / 255 * d * d / 2, 1e-1);
+}
+
+/* It is quadratic: central differences are exact but for rounding. */
+static void
+test_residual (void)
+{
+  g_autofree gfloat *output = g_new (gfloat, N);
+  g_autofree gfloat *teacher = g_new (gfloat, N);
+  g_autofree gfloat *enlarged = g_new (gfloat, N);
+  g_autofree gfloat *gradient = g_new0 (gfloat, N);
+  g_autofree gfloat *unused = g_new0 (gfloat, N);
+  SrganRandom random = srgan_random_init (2, 0, 0);
+  const gfloat step = 1 / 16.f;
+  gdouble loss, sharper;
+
+  for (guint i = 0; i < N; i++) {
+    enlarged[i] = (gfloat) srgan_random_between (&random, 0, 1);
+    teacher[i] = enlarged[i] + (gfloat) srgan_random_between (&random, -.1, .1);
+    output[i] = enlarged[i] + (gfloat) srgan_random_between (&random, -.1, .1);
+  }
+  loss = srgan_residual_loss (output, teacher, enlarged, N, 3, gradient);
+  for (guint i = 0; i < N; i += 41) {
+    gfloat value = output[i];
+    gdouble above, below;
+
+    output[i] = value + step;
+    above = srgan_residual_loss (output, teacher, enlarged, N, 1, unused);
+    output[i] = value - step;
+    below = srgan_residual_loss (output, teacher, enlarged, N, 1, unused);
+    output[i] = value;
+    g_assert_cmpfloat_with_epsilon (
+        gradient[i], 3 * (above - below) / (2 * step), 1e-3);
+  }
+  /* twice the contrast: the same loss, nearly */
+  for (guint i = 0; i < N; i++) {
+    enlarged[i] *= 2;
+    teacher[i] *= 2;
+    output[i] *= 2;
+  }
+  sharper = srgan_residual_loss (output, teacher, enlarged, N, 1, unused);
+  g_assert_cmpfloat_with_epsilon (sharper, loss, 1e-2 * loss);
 }
 
 /* --- Losses on patches ------------------------------------------------- */
@@ -303,6 +345,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/loss/values", test_values);
   g_test_add_func ("/train/loss/gradients", test_gradients);
   g_test_add_func ("/train/loss/original", test_original);
+  g_test_add_func ("/train/loss/residual", test_residual);
   g_test_add_func ("/train/loss/ssim", test_ssim);
   g_test_add_func ("/train/loss/ms-ssim", test_ms_ssim);
   g_test_add_func ("/train/loss/fourier", test_fourier);

@@ -173,6 +173,31 @@ test_clip (void)
   g_assert_cmpfloat_with_epsilon (gradient[1], -8, 1e-4);
 }
 
+/* Three cycles, each twice as long and half as high as the one before. */
+static void
+test_restarts (void)
+{
+  g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+
+  srgan_recipe_set (recipe, "training", "steps", "700", NULL);
+  srgan_recipe_set (recipe, "training", "warm-up", "0", NULL);
+  srgan_recipe_set (recipe, "training", "restarts", "2", NULL);
+  srgan_recipe_set (recipe, "training", "restart-length", "2", NULL);
+  srgan_recipe_set (recipe, "training", "restart-rate", "0.5", NULL);
+  g_assert_cmpfloat (srgan_optimizer_get_rate (recipe, 0), ==, 1);
+  g_assert_cmpfloat_with_epsilon (
+      srgan_optimizer_get_rate (recipe, 50), .5, 1e-6);
+  g_assert_cmpfloat (srgan_optimizer_get_rate (recipe, 99), <, .001);
+  g_assert_cmpfloat (srgan_optimizer_get_rate (recipe, 100), ==, .5);
+  g_assert_cmpfloat_with_epsilon (
+      srgan_optimizer_get_rate (recipe, 200), .25, 1e-6);
+  g_assert_cmpfloat (srgan_optimizer_get_rate (recipe, 300), ==, .25);
+  g_assert_cmpfloat_with_epsilon (
+      srgan_optimizer_get_rate (recipe, 700), 0, 1e-6);
+  srgan_recipe_set (recipe, "training", "restart-length", "1", NULL);
+  g_assert_cmpfloat (srgan_optimizer_get_rate (recipe, 233), ==, .5);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -180,6 +205,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/optimizer/adam", test_adam);
   g_test_add_func ("/train/optimizer/descent", test_descent);
   g_test_add_func ("/train/optimizer/rate", test_rate);
+  g_test_add_func ("/train/optimizer/restarts", test_restarts);
   g_test_add_func ("/train/optimizer/clip", test_clip);
   return g_test_run ();
 }

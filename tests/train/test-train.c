@@ -531,6 +531,160 @@ test_unwritable (Fixture *fixture, gconstpointer data)
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE);
 }
 
+/* Without pictures to compare with, the teacher alone is learned from. */
+static void
+test_teacher (Fixture *fixture, gconstpointer data)
+{
+  Watch alone = {0}, taught = {0};
+  GError *error = NULL;
+
+  set (fixture->recipe, "training", "pixel-weight", "0");
+  set (fixture->recipe, "training", "loss", "l2");
+  set (fixture->recipe, "training", "steps", "60");
+  set (fixture->recipe, "output", "validation-interval", "2");
+  srgan_train (fixture->recipe, NULL, watch, &alone, &error);
+  g_assert_no_error (error);
+  name_run (fixture, "taught");
+  set (fixture->recipe, "distillation", "teacher", "nano-clean");
+  set (fixture->recipe, "distillation", "residual-weight", "0.1");
+  srgan_train (fixture->recipe, NULL, watch, &taught, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat_with_epsilon (alone.last_psnr, alone.first_psnr, .01);
+  g_assert_cmpfloat (taught.last_psnr, >, taught.first_psnr + 1);
+
+  /* and stopped, it goes on as if it had not been */
+  {
+    g_autoptr (GBytes) straight = read_output (fixture, "file");
+    g_autoptr (GBytes) resumed = NULL;
+
+    name_run (fixture, "again");
+    run_until (fixture, 31);
+    run (fixture);
+    resumed = read_output (fixture, "file");
+    g_assert_true (g_bytes_equal (straight, resumed));
+  }
+}
+
+/* The codes of a network that has some; fp32 is as it was. */
+static void
+test_int8 (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *path = srgan_recipe_get (fixture->recipe, "output", "file");
+  g_autoptr (SrganNetwork) start = NULL, network = NULL;
+  GError *error = NULL;
+  gdouble loss;
+  Watch seen = {0};
+
+  set (fixture->recipe, "network", "start", "nano-clean-x2");
+  set (fixture->recipe, "training", "precision", "int8");
+  set (fixture->recipe, "training", "pixel-weight", "0");
+  set (fixture->recipe, "training", "learning-rate", "0.0003");
+  set (fixture->recipe, "distillation", "teacher", "nano-clean-x2");
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  start = srgan_network_open ("nano-clean-x2", 2, NULL, &error);
+  g_assert_no_error (error);
+  network = srgan_network_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (
+      srgan_network_get_precision (network), ==, SRGAN_PRECISION_INT8);
+  g_assert_true (srgan_network_get_loss (network, SRGAN_PRECISION_INT8, &loss));
+  g_assert_cmpfloat (fabs (loss), <, 1);
+  g_assert_nonnull (srgan_network_get_note (network, "int8-recipe"));
+  g_assert_cmpstr (srgan_network_get_note (network, "recipe"), ==,
+      srgan_network_get_note (start, "recipe"));
+  for (guint i = 0; i < srgan_network_get_n_layers (start); i++) {
+    const SrganLayer *was = srgan_network_get_layer (start, i);
+    const SrganLayer *is = srgan_network_get_layer (network, i);
+    gsize n = (gsize) was->in_channels * was->out_channels * was->kernel_width *
+              was->kernel_height;
+
+    if (was->operation == SRGAN_OPERATION_CONV)
+      g_assert_cmpmem (
+          was->weight, n * sizeof (gfloat), is->weight, n * sizeof (gfloat));
+  }
+}
+
+/* Written without the low 12 bits, and scored so. */
+static void
+test_quantised (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *path = srgan_recipe_get (fixture->recipe, "output", "file");
+  g_autoptr (SrganNetwork) network = NULL;
+  GError *error = NULL;
+
+  set (fixture->recipe, "output", "quantised", "true");
+  set (fixture->recipe, "training", "restarts", "1");
+  run (fixture);
+  network = srgan_network_load (path, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
+    const SrganLayer *layer = srgan_network_get_layer (network, i);
+
+    for (guint k = 0; layer->bias != NULL && k < layer->out_channels; k++) {
+      guint32 bits[2];
+
+      memcpy (bits, layer->bias + k, sizeof bits[0]);
+      memcpy (bits + 1, layer->weight + k, sizeof bits[0]);
+      g_assert_cmphex ((bits[0] | bits[1]) & 0xfff, ==, 0);
+    }
+  }
+}
+
+/* Settings that contradict each other are named. */
+static void
+test_refused (Fixture *fixture, gconstpointer data)
+{
+  static const struct {
+    const gchar *settings[3][3]; /* group, key, value */
+    const gchar *said;
+  } wrong[] = {
+      {{{"distillation", "residual-weight", "1"}}, "distillation.teacher"},
+      {{{"distillation", "teacher", "nano-clean-x2"},
+           {"distillation", "output-weight", "0"}},
+          "output-weight"},
+      {{{"distillation", "teacher", "/no/such.safetensors"}},
+          "distillation.teacher"},
+      {{{"distillation", "teacher", "fast-clean-x3"}}, "fast-clean-x3"},
+      {{{"training", "restarts", "20"}}, "training.restarts"},
+      {{{"training", "precision", "int8"}}, "network.start"},
+      {{{"training", "precision", "int8"},
+           {"network", "start", "nano-clean-x2"}, {"network", "scale", "3"}},
+          "network.scale"},
+      {{{"training", "precision", "int8"},
+           {"network", "start", "nano-clean-x2"},
+           {"training", "weight-decay", "0.1"}},
+          "weight-decay"},
+      {{{"training", "precision", "int8"},
+           {"network", "start", "nano-clean-x2"},
+           {"output", "quantised", "true"}},
+          "output.quantised"},
+      {{{"network", "design", "srresnet"}, {"output", "quantised", "true"}},
+          "network.batch-norm"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autoptr (GError) error = NULL;
+    gchar *before[3] = {NULL};
+
+    for (guint k = 0; k < 3 && wrong[i].settings[k][0] != NULL; k++) {
+      const gchar *const *setting = wrong[i].settings[k];
+
+      before[k] = srgan_recipe_get (fixture->recipe, setting[0], setting[1]);
+      set (fixture->recipe, setting[0], setting[1], setting[2]);
+    }
+    g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
+    g_assert_nonnull (error);
+    if (strstr (error->message, wrong[i].said) == NULL)
+      g_error ("'%s' does not mention %s", error->message, wrong[i].said);
+    for (guint k = 0; k < 3 && wrong[i].settings[k][0] != NULL; k++) {
+      set (fixture->recipe, wrong[i].settings[k][0], wrong[i].settings[k][1],
+          before[k]);
+      g_free (before[k]);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -550,6 +704,10 @@ main (int argc, char **argv)
       {"/train/train/wrong-checkpoints", test_wrong_checkpoints},
       {"/train/train/divergence", test_divergence},
       {"/train/train/unwritable", test_unwritable},
+      {"/train/train/teacher", test_teacher},
+      {"/train/train/int8", test_int8},
+      {"/train/train/quantised", test_quantised},
+      {"/train/train/refused", test_refused},
   };
 
   g_test_init (&argc, &argv, NULL);
