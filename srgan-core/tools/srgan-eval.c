@@ -9,6 +9,7 @@
  */
 #include "pictures.h"
 #include "tool.h"
+#include "train/feature-network.h"
 #include "train/picture.h"
 #include "train/score.h"
 
@@ -20,6 +21,9 @@ typedef struct {
   gchar *name;
   SrganScore score;
   SrganScore bicubic;
+  /* perceptual: only if there are features */
+  gdouble distance;
+  gdouble bicubic_distance;
 } Row;
 
 static void
@@ -29,6 +33,48 @@ row_clear (gpointer row)
 }
 
 static SrganPrecision precision;
+
+static SrganFeatures *features;
+
+/* What lies inside the border, over 255. */
+static gfloat *
+get_inside (const SrganPicture *picture, guint border)
+{
+  guint width = picture->width - 2 * border;
+  guint height = picture->height - 2 * border;
+  gfloat *values = g_new (gfloat, (gsize) 3 * width * height), *to = values;
+
+  for (guint y = 0; y < height; y++) {
+    const guint8 *from =
+        picture->rgb + 3 * ((gsize) (y + border) * picture->width + border);
+
+    for (guint i = 0; i < 3 * width; i++)
+      *to++ = from[i] / 255.f;
+  }
+  return values;
+}
+
+/* The perceptual distance from @picture of each of @others, which may be NULL,
+ * on R'G'B' without the border. */
+static gboolean
+measure_distances (const SrganPicture *picture, const SrganPicture *others[2],
+    guint border, gdouble distances[2], GError **error)
+{
+  g_autoptr (SrganFeaturesState) state = srgan_features_state_new (features,
+      picture->width - 2 * border, picture->height - 2 * border, FALSE, error);
+  g_autofree gfloat *target = NULL;
+
+  if (state == NULL)
+    return FALSE;
+  target = get_inside (picture, border);
+  for (guint i = 0; i < 2; i++)
+    if (others[i] != NULL) {
+      g_autofree gfloat *values = get_inside (others[i], border);
+
+      distances[i] = srgan_features_distance (state, values, target);
+    }
+  return TRUE;
+}
 
 /* Scores one picture; @network may be NULL: bicubic alone. */
 static gboolean
@@ -64,6 +110,15 @@ evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
       return FALSE;
     row->score = srgan_score_pictures (picture, large, factor);
   }
+  if (features != NULL) {
+    const SrganPicture *others[] = {bicubic, large};
+    gdouble distances[2];
+
+    if (!measure_distances (picture, others, factor, distances, error))
+      return FALSE;
+    row->bicubic_distance = distances[0];
+    row->distance = large != NULL ? distances[1] : distances[0];
+  }
   if (to != NULL) {
     g_autofree gchar *name = g_strconcat (stem, ".png", NULL);
     g_autofree gchar *file = g_build_filename (to, name, NULL);
@@ -76,12 +131,15 @@ evaluate (const gchar *path, guint factor, SrganNetwork *network, guint threads,
 }
 
 static void
-add_score (JsonBuilder *builder, const gchar *name, SrganScore score)
+add_score (
+    JsonBuilder *builder, const gchar *name, SrganScore score, gdouble distance)
 {
   json_builder_set_member_name (builder, name);
   json_builder_begin_object (builder);
   tool_json_add_number (builder, "psnr", score.psnr);
   tool_json_add_number (builder, "ssim", score.ssim);
+  if (features != NULL)
+    tool_json_add_number (builder, "perceptual-distance", distance);
   json_builder_end_object (builder);
 }
 
@@ -107,12 +165,18 @@ print_json (const gchar *name, guint factor, gboolean has_network, GArray *rows,
     if (i < rows->len)
       tool_json_add_string (builder, "name", row->name);
     if (has_network)
-      add_score (builder, "network", row->score);
-    add_score (builder, "bicubic", row->bicubic);
+      add_score (builder, "network", row->score, row->distance);
+    add_score (builder, "bicubic", row->bicubic, row->bicubic_distance);
     json_builder_end_object (builder);
   }
   json_builder_end_object (builder);
   tool_json_print (builder);
+}
+
+static gchar *
+distance_to_text (gdouble distance)
+{
+  return features != NULL ? g_strdup_printf ("%.4f", distance) : NULL;
 }
 
 static void
@@ -122,19 +186,23 @@ add_row (
   tool_table_add (table, g_strdup (name),
       has_network ? g_strdup_printf ("%.3f dB", row->score.psnr) : NULL,
       has_network ? g_strdup_printf ("%.4f", row->score.ssim) : NULL,
+      has_network ? distance_to_text (row->distance) : NULL,
       g_strdup_printf ("%.3f dB", row->bicubic.psnr),
-      g_strdup_printf ("%.4f", row->bicubic.ssim));
+      g_strdup_printf ("%.4f", row->bicubic.ssim),
+      distance_to_text (row->bicubic_distance));
 }
 
 static void
 print_table (gboolean has_network, GArray *rows, const Row *mean)
 {
-  ToolTable *table = tool_table_new ("lrrrr");
+  ToolTable *table = tool_table_new ("lrrrrrr");
+  const gchar *distance = features != NULL ? "distance" : "";
   g_autofree gchar *name = g_strdup_printf ("mean of %u", rows->len);
 
   tool_table_add (table, NULL, g_strdup (has_network ? "network" : ""),
-      g_strdup (has_network ? "SSIM" : ""), g_strdup ("bicubic"),
-      g_strdup ("SSIM"));
+      g_strdup (has_network ? "SSIM" : ""),
+      g_strdup (has_network ? distance : ""), g_strdup ("bicubic"),
+      g_strdup ("SSIM"), g_strdup (distance));
   for (guint i = 0; i < rows->len; i++) {
     const Row *row = &g_array_index (rows, Row, i);
 
@@ -144,7 +212,7 @@ print_table (gboolean has_network, GArray *rows, const Row *mean)
   tool_table_print (table);
 }
 
-static gchar *folder, *model, *save, *precision_name;
+static gchar *folder, *model, *save, *precision_name, *features_name, *layers;
 static gint scale, n_threads;
 static gboolean as_json;
 
@@ -160,6 +228,14 @@ static const GOptionEntry entries[] = {
     {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
         "What to compute in: auto (the default), fp32, int8 or bf16",
         "PRECISION"},
+    {"features", 'f', 0, G_OPTION_ARG_FILENAME, &features_name,
+        "Also print the perceptual distance by this feature network, as "
+        "LPIPS has it but with every channel alike; no distance of people's",
+        "MODEL"},
+    {"feature-layers", 0, 0, G_OPTION_ARG_STRING, &layers,
+        "Its layers that are compared, with ; between (without: the model's "
+        "note, else those before each reduction, and the last)",
+        "NAMES"},
     {"threads", 't', 0, G_OPTION_ARG_INT, &n_threads, "Threads; 0: all CPUs",
         "N"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
@@ -212,6 +288,17 @@ main (int argc, char **argv)
   if (scale == 0)
     scale = 2;
 
+  if (features_name != NULL) {
+    g_autoptr (SrganNetwork) judge =
+        srgan_network_open (features_name, 0, NULL, &error);
+
+    if (judge != NULL)
+      features = srgan_features_new (
+          judge, layers != NULL ? layers : "", 0, SRGAN_COLOUR_RGB, &error);
+    if (features == NULL)
+      return tool_fail (error);
+  }
+
   paths = srgan_picture_list (folder, FALSE, &error);
   if (paths == NULL)
     return tool_fail (error);
@@ -245,6 +332,8 @@ main (int argc, char **argv)
     mean.score.ssim += row->score.ssim / rows->len;
     mean.bicubic.psnr += row->bicubic.psnr / rows->len;
     mean.bicubic.ssim += row->bicubic.ssim / rows->len;
+    mean.distance += row->distance / rows->len;
+    mean.bicubic_distance += row->bicubic_distance / rows->len;
   }
   if (as_json)
     print_json (network != NULL ? srgan_network_get_name (network) : "bicubic",

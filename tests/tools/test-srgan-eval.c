@@ -7,6 +7,7 @@
 #include "train/pictures.h"
 
 #include <json-glib/json-glib.h>
+#include <srgan/srgan-network.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -188,6 +189,76 @@ test_table (void)
   test_folder_remove (folder);
 }
 
+/* One convolution, which sees pixels rise and fall. */
+static gchar *
+write_features (const gchar *folder)
+{
+  static const gfloat weight[9 * 3] = {-1, 0, 1, -2, 0, 2, -1, 0, 1};
+  g_autoptr (SrganNetwork) network =
+      srgan_network_new ("features", SRGAN_COLOUR_RGB, 1);
+  const SrganLayer layer = {
+      .name = (gchar *) "conv",
+      .operation = SRGAN_OPERATION_CONV,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 1,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 1,
+      .groups = 1,
+      .padding = SRGAN_PADDING_NONE,
+      .activation = SRGAN_ACTIVATION_RELU,
+      .weight = weight,
+  };
+  gchar *path = g_build_filename (folder, "features.safetensors", NULL);
+  GError *error = NULL;
+
+  srgan_network_add_layer (network, &layer, &error);
+  srgan_network_set_note (network, "ends", "features");
+  srgan_network_finish (network, &error);
+  srgan_network_save (network, path, &error);
+  g_assert_no_error (error);
+  return path;
+}
+
+/* Each enlargement has its own distance. */
+static void
+test_features (void)
+{
+  g_autofree gchar *folder = test_folder_new (2, 60);
+  g_autofree gchar *elsewhere = test_folder_new (0, 0);
+  g_autofree gchar *features = write_features (elsewhere);
+  g_autofree gchar *output = NULL, *table = NULL, *messages = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObject *mean, *score;
+  gdouble distances[2];
+
+  g_assert_cmpint (run_tool (&output, NULL, "srgan-eval", "--json", "--hr",
+                       folder, "-m", "fast-clean", "-f", features, NULL),
+      ==, 0);
+  g_assert_true (json_parser_load_from_data (parser, output, -1, NULL));
+  mean = json_object_get_object_member (
+      json_node_get_object (json_parser_get_root (parser)), "mean");
+  score = json_object_get_object_member (mean, "network");
+  distances[0] = json_object_get_double_member (score, "perceptual-distance");
+  score = json_object_get_object_member (mean, "bicubic");
+  distances[1] = json_object_get_double_member (score, "perceptual-distance");
+  g_assert_cmpfloat (distances[0], >, 0);
+  g_assert_cmpfloat (distances[1], >, 0);
+  g_assert_cmpfloat (distances[0], !=, distances[1]);
+
+  g_assert_cmpint (run_tool (&table, NULL, "srgan-eval", "--hr", folder, "-f",
+                       features, NULL),
+      ==, 0);
+  assert_mentions (table, "distance");
+  g_assert_cmpint (run_tool (NULL, &messages, "srgan-eval", "--hr", folder,
+                       "-f", "/no/such.safetensors", NULL),
+      ==, 1);
+  assert_mentions (messages, "/no/such.safetensors");
+  test_folder_remove (folder);
+  test_folder_remove (elsewhere);
+}
+
 static void
 test_mistakes (void)
 {
@@ -249,6 +320,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/srgan-eval/script", test_script);
   g_test_add_func ("/tools/srgan-eval/builtins", test_builtins);
   g_test_add_func ("/tools/srgan-eval/table", test_table);
+  g_test_add_func ("/tools/srgan-eval/features", test_features);
   g_test_add_func ("/tools/srgan-eval/mistakes", test_mistakes);
   g_test_add_func ("/tools/srgan-eval/small", test_small);
   return g_test_run ();
