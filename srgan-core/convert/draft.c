@@ -27,6 +27,7 @@ free_layer (gpointer data)
   g_free (layer->bias);
   g_free (layer->slope);
   g_free (layer->channels);
+  g_free (layer->steps);
   g_free (layer);
 }
 
@@ -284,6 +285,16 @@ count_readers (Simplifier *self)
   }
 }
 
+/* @layer gives what @dropped, which comes after it, gave. */
+static void
+take_step (SrganDraftLayer *layer, const SrganDraftLayer *dropped)
+{
+  if (dropped->step > 0.f) {
+    layer->step = dropped->step;
+    layer->zero = dropped->zero;
+  }
+}
+
 /* Closes the holes and drops what does not lead to the output. */
 static void
 compact (Simplifier *self)
@@ -330,6 +341,7 @@ replace (Simplifier *self, gint index, gint other)
     /* the output itself: what it read takes its place */
     SrganDraftLayer *before = srgan_draft_get (self->draft, other);
 
+    take_step (before, layers->pdata[index]);
     free_layer (layers->pdata[index]);
     layers->pdata[index] = before;
     layers->pdata[other] = NULL;
@@ -341,6 +353,8 @@ replace (Simplifier *self, gint index, gint other)
           set_input (layer, j, index);
     }
   } else {
+    if (other >= 0)
+      take_step (layers->pdata[other], layers->pdata[index]);
     free_layer (layers->pdata[index]);
     layers->pdata[index] = NULL;
   }
@@ -483,6 +497,19 @@ is_positive (const gfloat *numbers, guint n)
   return TRUE;
 }
 
+/* Its output is multiplied and moved: its bytes stand for other numbers, if
+ * still for any. */
+static void
+scale_step (SrganDraftLayer *layer, const gfloat *gain, const gfloat *offset)
+{
+  guint n = layer->layer.out_channels;
+
+  if (is_uniform (gain, n) && gain[0] > 0.f && is_zero (offset, n))
+    layer->step *= gain[0];
+  else
+    layer->step = 0.f;
+}
+
 /* Puts gain[i] x + offset[i] into what gives layer @index's output, if that is
  * possible and nothing else reads it; with @try_only, says so and does nothing.
  */
@@ -503,6 +530,8 @@ absorb (Simplifier *self, gint index, const gfloat *gain, const gfloat *offset,
           !(is_homogeneous (activation) ||
               (activation == SRGAN_ACTIVATION_CLIP && is_uniform (gain, n)))))
     return FALSE;
+  if (!try_only)
+    scale_step (layer, gain, offset);
   if (!try_only && activation == SRGAN_ACTIVATION_CLIP) {
     layer->layer.activation_low *= gain[0];
     layer->layer.activation_high *= gain[0];
@@ -1173,6 +1202,10 @@ take_activation (SrganLayer *layer, const SrganDraftLayer *from)
   layer->activation_low = from->layer.activation_low;
   layer->activation_high = from->layer.activation_high;
   layer->slope = from->slope;
+  if (from->steps != NULL) {
+    layer->output_step = from->steps;
+    layer->output_zero = from->zero;
+  }
 }
 
 static gint
@@ -1496,6 +1529,31 @@ finish_layer (Finisher *self, const SrganDraftLayer *from, GError **error)
   return append (self, &layer, from->layer.name, error);
 }
 
+/* Steps are for those maps that convolutions read, which compute in them. */
+static void
+spread_steps (SrganDraft *draft)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0; i < draft->layers->len; i++) {
+    SrganDraftLayer *reader = g_ptr_array_index (draft->layers, i);
+    gint input = get_input (reader, 0);
+    SrganDraftLayer *layer;
+
+    if (!is_operation (reader, SRGAN_OPERATION_CONV) || input < 0)
+      continue;
+    layer = srgan_draft_get (draft, input);
+    if (!(layer->step > 0.f) || layer->steps != NULL || layer->single)
+      continue;
+    fill (&layer->steps, layer->layer.out_channels, layer->step);
+    any = TRUE;
+  }
+  if (any)
+    g_ptr_array_add (draft->notes,
+        g_strdup ("the file's steps for 8-bit integers kept: with "
+                  "precision=int8 they are computed in"));
+}
+
 SrganNetwork *
 srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
 {
@@ -1531,6 +1589,7 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
   self.network = network;
   self.names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self.indices = g_new (gint, n);
+  spread_steps (draft);
   for (guint i = 0; i < n; i++) {
     SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);
 

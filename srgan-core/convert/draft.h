@@ -41,6 +41,11 @@ typedef struct {
    * transposed-conv: cut of the full (n - 1) stride + kernel; crop: cut; pad:
    * added */
   gint sides[SRGAN_N_SIDES];
+  /* The map in bytes, where the file says so: step (byte - zero), the same for
+   * all channels; 0: it does not. */
+  gfloat step;
+  guint zero;
+  gfloat *steps; /* for the network's layer: [out] */
   /* Of the map, were the input as large as the draft says; 1 x 1 with `single`
    * for a mean. */
   gboolean single;

@@ -4,6 +4,7 @@
  */
 #include "convert/graph.h"
 
+#include <math.h>
 #include <string.h>
 
 void
@@ -49,6 +50,29 @@ make_name (const gchar *path)
   return g_string_free (name, FALSE);
 }
 
+/* Whether the output is cut to 0 .. 255, which tells what its numbers are.
+ * Where no layer adds a number of its own, a network does the same to numbers
+ * of any range, and the cut is that of a frame. */
+static gboolean
+gives_codes (SrganDraft *draft)
+{
+  const SrganDraftLayer *last =
+      srgan_draft_get (draft, (gint) draft->layers->len - 1);
+
+  if (last->layer.activation != SRGAN_ACTIVATION_CLIP ||
+      last->layer.activation_low != 0.f ||
+      fabsf (last->layer.activation_high - 255.f) > 1.f)
+    return FALSE;
+  for (guint i = 0; i < draft->layers->len; i++) {
+    const SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);
+
+    for (guint j = 0; layer->bias != NULL && j < layer->layer.out_channels; j++)
+      if (layer->bias[j] != 0.f)
+        return TRUE;
+  }
+  return FALSE;
+}
+
 SrganNetwork *
 srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     const SrganConvertOptions *options, SrganConvertReport *report,
@@ -61,7 +85,7 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
   gboolean swapped = graph->blue_first && draft->channels == 3;
 
   if (high == 0.)
-    high = 1.;
+    high = gives_codes (draft) ? 255. : 1.;
   if (output_high == 0.) {
     output_low = low;
     output_high = high;

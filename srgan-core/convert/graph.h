@@ -68,6 +68,7 @@ gdouble srgan_constant_get (const SrganConstant *constant, gsize index);
 typedef enum {
   SRGAN_NODE_IDENTITY,        /* (x): any that changes no number */
   SRGAN_NODE_CAST,            /* (x); integer: to whole numbers */
+  SRGAN_NODE_QUANTISE,        /* (x): x in bytes: alpha (byte - beta) */
   SRGAN_NODE_CONV,            /* (x, weight, [bias]) strides dilations pads
                                  padding groups weight_order channels_last */
   SRGAN_NODE_TRANSPOSED_CONV, /* (x, weight, [bias]) the same; output_padding */

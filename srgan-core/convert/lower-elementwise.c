@@ -617,3 +617,27 @@ srgan_lower_two (SrganLowering *self)
   return srgan_lowering_combine (self, self->node->kind,
       srgan_lowering_get_input (self, 0), srgan_lowering_get_input (self, 1));
 }
+
+/* Notes the step with the layer; its numbers stay what they are. */
+SrganValue *
+srgan_lower_quantise (SrganLowering *self)
+{
+  SrganValue *x = srgan_lowering_get_input (self, 0);
+  gdouble step = self->node->alpha;
+  gdouble zero = self->node->beta;
+  gint index;
+
+  if (x == NULL || x->constant != NULL)
+    return srgan_lower_identity (self);
+  index = srgan_lowering_settle (self, x);
+  if (index >= 0 && step > 0. && step < NO_BOUND && zero >= 0. &&
+      zero <= 255.) {
+    SrganDraftLayer *layer = srgan_draft_get (self->draft, index);
+
+    if (layer->step == 0.f) {
+      layer->step = (gfloat) step;
+      layer->zero = (guint) zero;
+    }
+  }
+  return srgan_value_with_layer (x, index);
+}

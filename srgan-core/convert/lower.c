@@ -20,6 +20,7 @@
 static SrganValue *(*const lower_node[SRGAN_N_NODES]) (SrganLowering *) = {
     [SRGAN_NODE_IDENTITY] = srgan_lower_identity,
     [SRGAN_NODE_CAST] = srgan_lower_cast,
+    [SRGAN_NODE_QUANTISE] = srgan_lower_quantise,
     [SRGAN_NODE_CONV] = srgan_lower_conv,
     [SRGAN_NODE_TRANSPOSED_CONV] = srgan_lower_conv,
     [SRGAN_NODE_MATMUL] = srgan_lower_matmul,

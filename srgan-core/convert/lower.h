@@ -202,6 +202,7 @@ SrganValue *srgan_lowering_add_affine (
 SrganValue *srgan_lowering_combine (
     SrganLowering *self, SrganNodeKind kind, SrganValue *a, SrganValue *b);
 SrganValue *srgan_lower_two (SrganLowering *self);
+SrganValue *srgan_lower_quantise (SrganLowering *self);
 /* Of two or more inputs. */
 SrganValue *srgan_lower_many (SrganLowering *self);
 SrganValue *srgan_lower_one (SrganLowering *self);

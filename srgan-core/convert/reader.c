@@ -24,6 +24,8 @@ static const SrganReader readers[] = {
         srgan_read_keras_h5},
     {"keras-zip", "Keras 3 (.keras)", srgan_detect_keras_zip,
         srgan_read_keras_zip},
+    {"tflite", "TensorFlow Lite (.tflite): floats, halves, integers",
+        srgan_detect_tflite, srgan_read_tflite},
     {"onnx", "ONNX, opset 7 to 23 (.onnx)", srgan_detect_onnx, srgan_read_onnx},
     {"ncnn", "ncnn: .param, with the .bin beside it", srgan_detect_ncnn,
         srgan_read_ncnn},

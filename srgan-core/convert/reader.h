@@ -139,4 +139,9 @@ SrganNetwork *srgan_read_checkpoint (SrganSource *source,
     const SrganConvertOptions *options, SrganConvertReport *report,
     GError **error);
 
+gboolean srgan_detect_tflite (SrganSource *source);
+SrganNetwork *srgan_read_tflite (SrganSource *source,
+    const SrganConvertOptions *options, SrganConvertReport *report,
+    GError **error);
+
 G_END_DECLS

@@ -75,7 +75,7 @@ test_original (gconstpointer data)
   g_autofree gchar *output_path = find_original (original->output);
   g_autoptr (Tensor) input = tensor_load_npy (input_path, TRUE);
   g_autoptr (Tensor) expected = tensor_load_npy (output_path, TRUE);
-  g_autoptr (Tensor) output = tensor_run (network, input);
+  g_autoptr (Tensor) output = tensor_run (network, SRGAN_PRECISION_FP32, input);
   gdouble difference = tensor_compare (output, expected);
 
   g_test_message ("largest difference %.3g", difference);

@@ -27,7 +27,8 @@ Tensor *tensor_load_npy (const gchar *path, gboolean channels_last);
 Tensor *tensor_load_png (const gchar *path, guint channels);
 
 /* Runs @network and gives its own output; aborts on failure. */
-Tensor *tensor_run (SrganNetwork *network, const Tensor *input);
+Tensor *tensor_run (
+    SrganNetwork *network, SrganPrecision precision, const Tensor *input);
 
 /* The largest absolute difference; aborts when sizes differ. */
 gdouble tensor_compare (const Tensor *a, const Tensor *b);
