@@ -68,7 +68,10 @@ output.validation-interval=1000 output.training-data= output.licence=
 # What is srgan-train's alone: right only as it is by default, or of no effect
 # on what is learned.
 NOT_HERE = """
-data.prefetch-threads training.threads validation.folder= validation.patience=0
+data.prefetch-threads training.threads training.precision=fp32
+training.restarts=0 training.restart-length training.restart-rate
+distillation.teacher= distillation.output-weight distillation.residual-weight=0
+output.quantised=false validation.folder= validation.patience=0
 validation.features= validation.feature-layers= output.log-dir=
 output.log-interval
 """
