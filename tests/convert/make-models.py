@@ -22,6 +22,8 @@ from collections import OrderedDict
 
 import numpy as np
 
+import tensorflow_files
+
 # --- A little PyTorch ---------------------------------------------------------
 
 
@@ -887,6 +889,7 @@ def main():
             "tolerance": 2e-5 * max(1., float(np.abs(expected).max())),
             "options": options,
         })
+    entries += tensorflow_files.make_all(folder, conv2d)
     with open(os.path.join(folder, "LIST.json"), "w") as f:
         json.dump({"version": 1, "entries": entries}, f, indent=1)
 

@@ -15,6 +15,29 @@ test_entry (gconstpointer data)
   vectors_check (folder, (JsonObject *) data);
 }
 
+/* Files that mean harm, each of which has to be refused. */
+static void
+test_harmful (void)
+{
+  g_autofree gchar *home = g_build_filename (folder, "harmful", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDir) files = g_dir_open (home, 0, &error);
+  const gchar *name;
+
+  g_assert_no_error (error);
+  while ((name = g_dir_read_name (files)) != NULL) {
+    g_autofree gchar *path = g_build_filename (home, name, NULL);
+    SrganNetwork *network = srgan_convert_read (path, NULL, NULL, &error);
+
+    g_assert_null (network);
+    g_assert_cmpuint (error->domain, ==, SRGAN_ERROR);
+    g_test_message ("%s", error->message);
+    /* by its reader, not because nobody knew it */
+    g_assert_null (strstr (error->message, "no model format"));
+    g_clear_error (&error);
+  }
+}
+
 gint
 main (gint argc, gchar **argv)
 {
@@ -38,6 +61,7 @@ main (gint argc, gchar **argv)
 
     g_test_add_data_func (path, entry, test_entry);
   }
+  g_test_add_func ("/architectures/harmful", test_harmful);
   status = g_test_run ();
   g_free (folder);
   return status;
