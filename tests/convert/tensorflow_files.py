@@ -494,8 +494,39 @@ def make_all(folder, conv2d):
             "tolerance": 2e-5 * max(1., float(np.abs(y).max())),
             "options": {},
         })
+    entries.append(make_srcnn(folder, conv2d))
     make_harmful(os.path.join(folder, "harmful"))
     return entries
+
+
+def make_srcnn(folder, conv2d):
+    """A checkpoint without a graph: names and shapes have to do."""
+    name, home = "checkpoint_srcnn", os.path.join(folder, "checkpoint_srcnn")
+    random = np.random.default_rng(800)
+    x = random.uniform(0, 1, (1, 20, 28)).astype(np.float32)
+    os.makedirs(home, exist_ok=True)
+    variables, y, before = {}, x.astype(np.float64), 1
+    for i, (side, width) in enumerate(((9, 7), (1, 5), (5, 1))):
+        w = np.float32(random.normal(0, 1 / np.sqrt(side * side * before),
+                                     (side, side, before, width)))
+        b = np.float32(random.normal(0, .1, width))
+        variables["conv%d/kernel" % (i + 1)] = w
+        variables["conv%d/bias" % (i + 1)] = b
+        variables["conv%d/kernel/Adam" % (i + 1)] = 0 * w
+        y = conv2d(y if i == 0 else np.maximum(y, 0),
+                   w.transpose(3, 2, 0, 1).astype(np.float64), b, 1, side // 2)
+        before = width
+    write_bundle(os.path.join(home, name), variables)
+    np.save(os.path.join(home, "input.npy"), x)
+    np.save(os.path.join(home, "expected.npy"), y.astype(np.float32))
+    return {
+        "id": name, "format": "checkpoint",
+        "model": [name + "/" + name + ".index"], "scale": 1, "input": None,
+        "input_tensor": name + "/input.npy",
+        "expected": name + "/expected.npy", "expected_shape": list(y.shape),
+        "layout": "CHW", "input_range": "[0,1]", "output_range": "[0,1]",
+        "tolerance": 2e-5 * max(1., float(np.abs(y).max())), "options": {},
+    }
 
 
 # --- Files that mean harm -----------------------------------------------------
