@@ -6,6 +6,10 @@
 
 #include <math.h>
 
+#include "train/sum.h"
+
+#define N_SUMS 5
+
 static gdouble
 logistic (gdouble x)
 {
@@ -26,28 +30,30 @@ srgan_adversarial_loss (SrganAdversarialForm form, SrganRanks *ranks,
 {
   gboolean relative = form == SRGAN_ADVERSARIAL_RELATIVISTIC;
   gdouble everywhere = (gdouble) n * srgan_ranks_get_n (ranks);
-  gdouble means[2] = {0}, sums[5] = {0};
+  gdouble means[2] = {0}, sums[N_SUMS];
+  g_autofree gdouble *terms = g_new (gdouble, N_SUMS * n);
 
   if (relative) {
     for (gsize i = 0; i < n; i++) {
-      means[0] += real[i];
-      means[1] += made[i];
+      terms[2 * i] = real[i];
+      terms[2 * i + 1] = made[i];
     }
-    srgan_ranks_sum (ranks, means, 2);
+    srgan_sum_doubles (ranks, terms, n, 2, means);
     means[0] /= everywhere;
     means[1] /= everywhere;
   }
   for (gsize i = 0; i < n; i++) {
     gdouble r = real[i] - means[1], m = made[i] - means[0];
+    gdouble *term = terms + N_SUMS * i;
 
-    sums[0] += softplus (-r) + softplus (m);
-    sums[1] += softplus (-m) + (relative ? softplus (r) : 0);
-    sums[2] += logistic (m);
-    sums[3] += logistic (-r);
-    sums[4] += logistic (r);
+    term[0] = softplus (-r) + softplus (m);
+    term[1] = softplus (-m) + (relative ? softplus (r) : 0);
+    term[2] = logistic (m);
+    term[3] = logistic (-r);
+    term[4] = logistic (r);
   }
-  srgan_ranks_sum (ranks, sums, G_N_ELEMENTS (sums));
-  for (guint i = 0; i < G_N_ELEMENTS (sums); i++)
+  srgan_sum_doubles (ranks, terms, n, N_SUMS, sums);
+  for (guint i = 0; i < N_SUMS; i++)
     sums[i] /= everywhere;
 
   for (gsize i = 0; i < n; i++) {
@@ -55,10 +61,11 @@ srgan_adversarial_loss (SrganAdversarialForm form, SrganRanks *ranks,
 
     /* the second terms go through the means */
     real_gradient[i] =
-        (gfloat) ((-logistic (-r) - (relative ? sums[2] : 0)) / n);
-    made_gradient[i] = (gfloat) ((logistic (m) + (relative ? sums[3] : 0)) / n);
+        (gfloat) ((-logistic (-r) - (relative ? sums[2] : 0)) / everywhere);
+    made_gradient[i] =
+        (gfloat) ((logistic (m) + (relative ? sums[3] : 0)) / everywhere);
     generator_gradient[i] =
-        (gfloat) ((-logistic (-m) - (relative ? sums[4] : 0)) / n);
+        (gfloat) ((-logistic (-m) - (relative ? sums[4] : 0)) / everywhere);
   }
   return (SrganAdversarialLoss){sums[0], sums[1]};
 }

@@ -26,8 +26,7 @@ typedef struct {
 /* The losses of @n verdicts on real and @n on made pictures, the means being
  * those of all processes. @real_gradient and @made_gradient receive the
  * derivative of the discriminator's loss by each, @generator_gradient that of
- * the generator's by each on a made one, all scaled so that the mean over
- * processes is the derivative of the whole. */
+ * the generator's by each on a made one. */
 SRGAN_API
 SrganAdversarialLoss srgan_adversarial_loss (SrganAdversarialForm form,
     SrganRanks *ranks, const gfloat *real, const gfloat *made, gsize n,

@@ -110,7 +110,6 @@ srgan_adversary_step (SrganAdversary *adversary, guint step, const gfloat *real,
   gfloat *slopes[3] = {
       adversary->slopes, adversary->slopes + n, adversary->slopes + 2 * n};
   gfloat weight = (gfloat) recipe->adversarial_weight;
-  gfloat share = 1.f / srgan_ranks_get_n (adversary->ranks);
   SrganAdversarialLoss loss;
 
   srgan_graph_renew_spectra (adversary->graph, adversary->parameters);
@@ -131,10 +130,6 @@ srgan_adversary_step (SrganAdversary *adversary, guint step, const gfloat *real,
   for (guint i = 0; i < 2; i++)
     srgan_batch_backward (
         adversary->batches[i], slopes[i], adversary->gradient, NULL);
-  srgan_ranks_sum_floats (
-      adversary->ranks, adversary->gradient, adversary->n_parameters);
-  for (gsize i = 0; i < adversary->n_parameters; i++)
-    adversary->gradient[i] *= share;
   srgan_graph_finish_gradient (adversary->graph, adversary->gradient);
   srgan_optimizer_step (
       adversary->optimizer, step, adversary->parameters, adversary->gradient);

@@ -7,28 +7,22 @@
 #include <string.h>
 
 #include "train/graph-private.h"
+#include "train/sum.h"
 
 /* How far running statistics move in a step (PyTorch's default). */
 #define MOMENTUM .1
 
-/* Rows of a dense layer's gradient that one thread takes at a time. */
-#define DENSE_ROWS 32
-
-/* Floats of the gradients that are summed at a time. */
-#define SUM_PART 65536
-
 struct _SrganBatch {
   const SrganGraph *graph;
   guint n;
-  guint n_threads;
   guint n_everywhere; /* patches of all processes */
   SrganWorkers *workers;
   SrganRanks *ranks;
   SrganGraphState **states; /* one a patch */
-  gfloat **scratch;         /* one a thread, for dense layers */
   gdouble **totals;         /* of each node, or NULL */
   gdouble **totals_back;
-  gboolean *dense; /* of each node: a convolution that gives one pixel */
+  gboolean *dense;       /* of each node: a convolution that gives one pixel */
+  gfloat **dense_inputs; /* of each such: what went in, of each patch */
   gsize input_length;
   gsize output_length;
   gsize n_parameters;
@@ -56,20 +50,18 @@ srgan_batch_new (const SrganGraph *graph, guint n, guint width, guint height,
     SrganWorkers *workers, SrganRanks *ranks)
 {
   g_autoptr (SrganBatch) batch = g_new0 (SrganBatch, 1);
-  gsize scratch = 1;
   const SrganMap *map;
 
   batch->graph = graph;
   batch->n = n;
-  batch->n_threads = srgan_workers_get_n_threads (workers);
   batch->n_everywhere = n * srgan_ranks_get_n (ranks);
   batch->workers = workers;
   batch->ranks = ranks;
   batch->states = g_new0 (SrganGraphState *, n);
-  batch->scratch = g_new0 (gfloat *, batch->n_threads);
   batch->totals = g_new0 (gdouble *, graph->n_nodes);
   batch->totals_back = g_new0 (gdouble *, graph->n_nodes);
   batch->dense = g_new0 (gboolean, graph->n_nodes);
+  batch->dense_inputs = g_new0 (gfloat *, graph->n_nodes);
   for (guint i = 0; i < n; i++) {
     batch->states[i] = srgan_graph_state_new (graph, width, height, TRUE);
     if (batch->states[i] == NULL)
@@ -92,13 +84,10 @@ srgan_batch_new (const SrganGraph *graph, guint n, guint width, guint height,
     batch->dense[i] = layer->operation == SRGAN_OPERATION_CONV &&
                       map->width * map->height == 1;
     if (batch->dense[i])
-      scratch =
-          MAX (scratch, srgan_convolve_strided_get_scratch (
-                            &(SrganConvolveShape) SRGAN_CONVOLVE_SHAPE (layer),
-                            layer->in_channels, 1));
+      batch->dense_inputs[i] =
+          g_new (gfloat, (gsize) n * layer->kernel_width *
+                             layer->kernel_height * layer->in_channels);
   }
-  for (guint i = 0; i < batch->n_threads; i++)
-    batch->scratch[i] = g_new (gfloat, scratch);
 
   map = &batch->states[0]->input.value;
   batch->input_length = (gsize) map->width * map->height * map->channels;
@@ -117,17 +106,16 @@ srgan_batch_free (SrganBatch *batch)
     return;
   for (guint i = 0; i < batch->n; i++)
     srgan_graph_state_free (batch->states[i]);
-  for (guint i = 0; i < batch->n_threads; i++)
-    g_free (batch->scratch[i]);
   for (guint i = 0; i < batch->graph->n_nodes; i++) {
     g_free (batch->totals[i]);
     g_free (batch->totals_back[i]);
+    g_free (batch->dense_inputs[i]);
   }
   g_free (batch->states);
-  g_free (batch->scratch);
   g_free (batch->totals);
   g_free (batch->totals_back);
   g_free (batch->dense);
+  g_free (batch->dense_inputs);
   g_free (batch->gradients);
   g_free (batch);
 }
@@ -147,12 +135,12 @@ gather (SrganBatch *batch, guint index, gdouble *totals)
   const SrganMap *map = &batch->states[0]->nodes[index].value;
   guint n_sums = 2 * map->channels;
   gdouble count = (gdouble) map->width * map->height * batch->n_everywhere;
+  g_autofree gdouble *sums = g_new (gdouble, (gsize) batch->n * n_sums);
 
-  memset (totals, 0, n_sums * sizeof (gdouble));
   for (guint i = 0; i < batch->n; i++)
-    for (guint k = 0; k < n_sums; k++)
-      totals[k] += batch->states[i]->nodes[index].sums[k];
-  srgan_ranks_sum (batch->ranks, totals, n_sums);
+    memcpy (sums + i * n_sums, batch->states[i]->nodes[index].sums,
+        n_sums * sizeof (gdouble));
+  srgan_sum_doubles (batch->ranks, sums, batch->n, n_sums, totals);
   for (guint k = 0; k < n_sums; k++)
     totals[k] /= count;
 }
@@ -259,57 +247,67 @@ backward_patch (gpointer data, guint item, guint worker)
   }
 }
 
-/* The weight gradient of some rows of a dense layer, of all patches in their
- * order. */
-static void
-gather_dense (gpointer data, guint item, guint worker)
+/* A batch's place for a patch's gradient, but for weights of dense layers:
+ * those are made here, products of what went in and the derivative by what came
+ * out. */
+static const gfloat *
+get_gradient (gpointer data, guint item, gsize first, gsize n, gfloat *scratch)
 {
-  SrganBatch *batch = data;
-  const Node *node = batch->graph->nodes + batch->first;
-  const SrganLayer *layer = node->description;
-  const SrganConvolveShape shape = SRGAN_CONVOLVE_SHAPE (layer);
-  gsize columns =
-      (gsize) layer->kernel_width * layer->kernel_height * layer->in_channels;
-  guint row = item * DENSE_ROWS;
-
-  for (guint i = 0; i < batch->n; i++) {
-    SrganGraphState *state = batch->states[i];
-    gint input = layer->inputs[0];
-    SrganMap part = state->nodes[batch->first].gradient;
-
-    part.data += row;
-    part.channels = MIN (DENSE_ROWS, layer->out_channels - row);
-    srgan_convolve_strided_weight_gradient (input == SRGAN_INPUT_NETWORK
-                                                ? &state->input.value
-                                                : &state->nodes[input].value,
-        &part, &shape, batch->parameter_gradient + node->weight + row * columns,
-        batch->scratch[worker]);
-  }
-}
-
-static void
-sum_part (gpointer data, guint item, guint worker)
-{
-  SrganBatch *batch = data;
-  gsize first = (gsize) item * SUM_PART;
+  const SrganBatch *batch = data;
   const SrganGraph *graph = batch->graph;
+  const gfloat *gradient = batch->gradients + item * batch->n_parameters;
+  const gfloat *result = gradient + first;
 
   for (guint t = 0; t < graph->tensors->len; t++) {
     const SrganParameter *tensor =
         &g_array_index (graph->tensors, SrganParameter, t);
+    gsize columns = tensor->columns;
     gsize start = MAX (first, tensor->offset);
-    gsize end = MIN (first + SUM_PART,
-        tensor->offset + (gsize) tensor->rows * tensor->columns);
+    gsize end =
+        MIN (first + n, tensor->offset + (gsize) tensor->rows * columns);
+    const gfloat *slopes, *values;
 
-    if (batch->dense[tensor->layer] && tensor->kind == SRGAN_PARAMETER_WEIGHT)
+    if (!batch->dense[tensor->layer] ||
+        tensor->kind != SRGAN_PARAMETER_WEIGHT || start >= end)
       continue;
-    for (guint i = 0; i < batch->n; i++) {
-      const gfloat *gradient = batch->gradients + i * batch->n_parameters;
+    if (result != scratch) {
+      /* around such a layer's weights others may lie */
+      if (start > first || end < first + n)
+        memcpy (scratch, result, n * sizeof (gfloat));
+      result = scratch;
+    }
+    slopes =
+        srgan_map_row (&batch->states[item]->nodes[tensor->layer].gradient, 0);
+    values = batch->dense_inputs[tensor->layer] + item * columns;
+    for (gsize k = start; k < end;) {
+      gsize row = (k - tensor->offset) / columns;
+      gsize column = (k - tensor->offset) % columns;
+      gsize length = MIN (end - k, columns - column);
 
-      for (gsize k = start; k < end; k++)
-        batch->parameter_gradient[k] += gradient[k];
+      for (gsize c = 0; c < length; c++)
+        scratch[k - first + c] = slopes[row] * values[column + c];
+      k += length;
     }
   }
+  return result;
+}
+
+/* What went into dense layers, in the order of their weights. */
+static void
+lay_out_dense (SrganBatch *batch)
+{
+  for (guint i = 0; i < batch->graph->n_nodes; i++)
+    for (guint item = 0; batch->dense[i] && item < batch->n; item++) {
+      gint input = batch->graph->nodes[i].description->inputs[0];
+      const SrganGraphState *state = batch->states[item];
+      const SrganMap *map = input == SRGAN_INPUT_NETWORK
+                                ? &state->input.value
+                                : &state->nodes[input].value;
+
+      srgan_graph_store_map (
+          map, batch->dense_inputs[i] +
+                   (gsize) item * map->width * map->height * map->channels);
+    }
 }
 
 void
@@ -336,15 +334,9 @@ srgan_batch_backward (SrganBatch *batch, const gfloat *output_gradients,
   if (parameter_gradient == NULL)
     return;
 
-  srgan_workers_run (batch->workers, sum_part, batch,
-      (guint) ((batch->n_parameters + SUM_PART - 1) / SUM_PART));
-  for (guint i = 0; i < n_nodes; i++)
-    if (batch->dense[i]) {
-      batch->first = i;
-      srgan_workers_run (batch->workers, gather_dense, batch,
-          (batch->graph->nodes[i].description->out_channels + DENSE_ROWS - 1) /
-              DENSE_ROWS);
-    }
+  lay_out_dense (batch);
+  srgan_sum_floats (batch->workers, batch->ranks, batch->n, batch->n_parameters,
+      get_gradient, batch, parameter_gradient);
 }
 
 void

@@ -35,9 +35,9 @@ SRGAN_API
 void srgan_batch_forward (
     SrganBatch *batch, const gfloat *inputs, gfloat *outputs);
 
-/* After srgan_batch_forward(): from the derivatives by each output, the sum of
- * those by the parameters, which is added to @parameter_gradient (NULL: not
- * wanted; of this process alone), and those by each input, written to
+/* After srgan_batch_forward(): from the derivatives by each output, the sum
+ * over all processes of those by the parameters, which is added to
+ * @parameter_gradient (NULL: not wanted), and those by each input, written to
  * @input_gradients (NULL: likewise). May be called again. */
 SRGAN_API
 void srgan_batch_backward (SrganBatch *batch, const gfloat *output_gradients,

@@ -75,33 +75,43 @@ srgan_ranks_get_rank (const SrganRanks *ranks)
   return ranks != NULL ? ranks->rank : 0;
 }
 
+#ifdef SRGAN_HAVE_MPI
+static void
+reduce (SrganRanks *ranks, gpointer values, gsize n, gsize size,
+    MPI_Datatype type, MPI_Op operation)
+{
+  for (gchar *next = values; ranks != NULL && n > 0;) {
+    gsize part = MIN (n, PART);
+
+    MPI_Allreduce (
+        MPI_IN_PLACE, next, (int) part, type, operation, MPI_COMM_WORLD);
+    next += part * size;
+    n -= part;
+  }
+}
+#endif
+
 void
 srgan_ranks_sum (SrganRanks *ranks, gdouble *values, gsize n)
 {
 #ifdef SRGAN_HAVE_MPI
-  for (; ranks != NULL && n > 0;) {
-    gsize part = MIN (n, PART);
-
-    MPI_Allreduce (
-        MPI_IN_PLACE, values, (int) part, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-    values += part;
-    n -= part;
-  }
+  reduce (ranks, values, n, sizeof *values, MPI_DOUBLE, MPI_SUM);
 #endif
 }
 
 void
-srgan_ranks_sum_floats (SrganRanks *ranks, gfloat *values, gsize n)
+srgan_ranks_max (SrganRanks *ranks, gdouble *values, gsize n)
 {
 #ifdef SRGAN_HAVE_MPI
-  for (; ranks != NULL && n > 0;) {
-    gsize part = MIN (n, PART);
+  reduce (ranks, values, n, sizeof *values, MPI_DOUBLE, MPI_MAX);
+#endif
+}
 
-    MPI_Allreduce (
-        MPI_IN_PLACE, values, (int) part, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
-    values += part;
-    n -= part;
-  }
+void
+srgan_ranks_max_floats (SrganRanks *ranks, gfloat *values, gsize n)
+{
+#ifdef SRGAN_HAVE_MPI
+  reduce (ranks, values, n, sizeof *values, MPI_FLOAT, MPI_MAX);
 #endif
 }
 

@@ -33,8 +33,11 @@ guint srgan_ranks_get_rank (const SrganRanks *ranks);
 /* Each value becomes the sum over all processes, the same on each. */
 SRGAN_API
 void srgan_ranks_sum (SrganRanks *ranks, gdouble *values, gsize n);
+/* Likewise the largest. */
 SRGAN_API
-void srgan_ranks_sum_floats (SrganRanks *ranks, gfloat *values, gsize n);
+void srgan_ranks_max (SrganRanks *ranks, gdouble *values, gsize n);
+SRGAN_API
+void srgan_ranks_max_floats (SrganRanks *ranks, gfloat *values, gsize n);
 /* Whether any process says so. */
 SRGAN_API
 gboolean srgan_ranks_any (SrganRanks *ranks, gboolean here);

@@ -1,9 +1,9 @@
 /* train: the run itself.
  *
  * Each patch of a step is one item for the worker threads, with its own place
- * for the gradient; the places are summed in the patches' order, so that the
- * result does not depend on which thread did what. Where patches see each other
- * (batch-norm, a discriminator) a SrganBatch holds all of them at once.
+ * for the gradient; the places are summed as sum.h says, so that the result
+ * does not depend on which thread or process did what. Where patches see each
+ * other (batch-norm, a discriminator) a SrganBatch holds all of them at once.
  *
  * Two phases follow each other: fidelity, then, if the recipe has one, the
  * adversarial phase, which starts from the running mean of the first's weights.
@@ -34,6 +34,7 @@
 #include "train/optimizer.h"
 #include "train/quantised.h"
 #include "train/score.h"
+#include "train/sum.h"
 
 /* The loss told is a mean over so many steps. */
 #define LOSS_WINDOW 100
@@ -72,7 +73,9 @@ typedef struct {
   gfloat *parameters;
   gfloat *average;   /* running mean of the parameters */
   gfloat *written;   /* what of it a file holds */
-  gfloat *gradients; /* [batch][n_parameters]; with a batch [n_parameters] */
+  gfloat *gradient;  /* of a step */
+  gfloat *gradients; /* of its patches, [batch][n_parameters]; with a batch
+                        NULL */
   /* [thread][target]: network output, then gradient; with a batch all outputs,
    * then all gradients */
   gfloat *outputs;
@@ -143,6 +146,7 @@ run_clear (Run *run)
   g_free (run->parameters);
   g_free (run->average);
   g_free (run->written);
+  g_free (run->gradient);
   g_free (run->losses);
   g_free (run->scores);
   g_free (run->distances);
@@ -292,6 +296,7 @@ make_graph (Run *run, GError **error)
     return FALSE;
   run->average = g_new (gfloat, run->n_parameters);
   run->written = g_new (gfloat, run->n_parameters);
+  run->gradient = g_new (gfloat, run->n_parameters);
   memcpy (run->average, run->parameters, run->n_parameters * sizeof (gfloat));
   run->rates = *recipe;
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
@@ -451,7 +456,6 @@ make_phase (Run *run, GError **error)
     if (run->batch == NULL)
       return fail_for_memory (run, error);
     run->outputs = g_try_new (gfloat, 2 * run->target_length * recipe->batch);
-    run->gradients = g_try_new (gfloat, run->n_parameters);
   } else {
     run->states = g_new0 (SrganGraphState *, run->n_threads);
     for (guint i = 0; i < run->n_threads; i++) {
@@ -463,7 +467,8 @@ make_phase (Run *run, GError **error)
     run->gradients =
         g_try_new (gfloat, (gsize) run->n_parameters * recipe->batch);
   }
-  return (run->outputs != NULL && run->gradients != NULL) ||
+  return (run->outputs != NULL &&
+             (run->gradients != NULL || run->batch != NULL)) ||
          fail_for_memory (run, error);
 }
 
@@ -528,7 +533,8 @@ static void
 judge_output (
     Run *run, guint item, guint worker, const gfloat *output, gfloat *gradient)
 {
-  gfloat weight = 1.f / run->recipe->batch;
+  /* the step's loss is the mean over the patches of all processes */
+  gfloat weight = 1.f / (run->recipe->batch * srgan_ranks_get_n (run->ranks));
 
   run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
       output, run->targets + item * run->target_length, weight, gradient);
@@ -551,6 +557,14 @@ train_patch (gpointer data, guint item, guint worker)
       run->gradients + (gsize) item * run->n_parameters);
 }
 
+static const gfloat *
+get_gradient (gpointer data, guint item, gsize first, gsize n, gfloat *scratch)
+{
+  const Run *run = data;
+
+  return run->gradients + (gsize) item * run->n_parameters + first;
+}
+
 /* The same in two halves, for all patches at once. */
 static void
 judge_patch (gpointer data, guint item, guint worker)
@@ -562,7 +576,7 @@ judge_patch (gpointer data, guint item, guint worker)
       run->outputs + run->recipe->batch * run->target_length + place);
 }
 
-/* The gradient of a step, into the first place of run->gradients. */
+/* The gradient of a step, of all processes, into run->gradient. */
 static gdouble
 find_gradient (Run *run)
 {
@@ -586,6 +600,7 @@ find_gradient (Run *run)
   if (!isfinite (loss))
     return loss;
 
+  memset (run->gradient, 0, run->n_parameters * sizeof (gfloat));
   if (run->batch != NULL) {
     if (run->adversary != NULL) {
       run->adversarial = srgan_adversary_step (run->adversary,
@@ -594,18 +609,13 @@ find_gradient (Run *run)
       if (!isfinite (run->adversarial.discriminator) || !isfinite (loss))
         return NAN;
     }
-    memset (run->gradients, 0, run->n_parameters * sizeof (gfloat));
-    srgan_batch_backward (run->batch, slopes, run->gradients, NULL);
+    srgan_batch_backward (run->batch, slopes, run->gradient, NULL);
     srgan_batch_update_statistics (run->batch, run->parameters);
     return loss;
   }
-  for (guint i = 1; i < recipe->batch; i++) {
-    const gfloat *gradient = run->gradients + (gsize) i * run->n_parameters;
-
-    for (guint k = 0; k < run->n_parameters; k++)
-      run->gradients[k] += gradient[k];
-  }
-  srgan_graph_finish_gradient (run->graph, run->gradients);
+  srgan_sum_floats (run->workers, run->ranks, recipe->batch, run->n_parameters,
+      get_gradient, run, run->gradient);
+  srgan_graph_finish_gradient (run->graph, run->gradient);
   return loss;
 }
 
@@ -615,7 +625,6 @@ static gdouble
 make_step (Run *run)
 {
   const SrganRecipe *recipe = run->recipe;
-  guint n_ranks = srgan_ranks_get_n (run->ranks);
   gdouble loss;
   gfloat keep;
 
@@ -624,14 +633,9 @@ make_step (Run *run)
   if (!isfinite (loss))
     return loss;
 
-  if (n_ranks > 1) {
-    srgan_ranks_sum_floats (run->ranks, run->gradients, run->n_parameters);
-    for (guint k = 0; k < run->n_parameters; k++)
-      run->gradients[k] /= n_ranks;
-  }
   srgan_optimizer_step (run->optimizer,
       run->adversary != NULL ? run->step - recipe->steps : run->step,
-      run->parameters, run->gradients);
+      run->parameters, run->gradient);
 
   /* a short memory at first, when the weights still run away from it */
   keep = (gfloat) MIN (recipe->average, (1. + run->step) / (10. + run->step));
