@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "convert/family.h"
 #include "convert/graph.h"
 
 #include <math.h>
@@ -143,6 +144,8 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     srgan_network_unref (network);
     return NULL;
   }
+  if (report->architecture == NULL)
+    report->architecture = srgan_family_describe (network, NULL);
   return network;
 }
 

@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "convert/family.h"
 #include "convert/graph.h"
 #include "convert/shader.h"
 
@@ -248,8 +249,13 @@ read_passes (Reader *self, const gchar *text, gsize length, GError **error)
       start++;
     is_header = stop - start >= 3 && memcmp (start, "//!", 3) == 0;
     if ((is_header && !in_header) || line == end || stop == end) {
-      if (pass != NULL && !in_header && !is_header && stop == end)
+      if (pass != NULL && !is_header && stop == end) {
+        if (in_header) {
+          pass->text = line;
+          pass->line = number;
+        }
         pass->length = (gsize) (end - pass->text);
+      }
       /* the one before is whole */
       if (pass != NULL && other) {
         gdouble *setting = g_new (gdouble, 1);
@@ -1742,6 +1748,35 @@ clear_reader (Reader *self)
   g_string_chunk_free (self->shader.memory.names);
 }
 
+/* The network's name, from what its passes are called. */
+static const gchar *
+find_family (Reader *self, const gchar *comments)
+{
+  static const struct {
+    const gchar *name;
+    const gchar *word; /* of a pass's description */
+  } families[] = {
+      {"FSRCNNX", "FSRCNNX"},
+      {"FSRCNNX", "sub-band residuals"},
+      {"ArtCNN", "ArtCNN"},
+      {"Anime4K", "Anime4K"},
+      {"CuNNy", "CuNNy"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++) {
+    for (guint j = 0; j < self->shader.passes->len; j++) {
+      const SrganShaderPass *pass = g_ptr_array_index (self->shader.passes, j);
+
+      if (pass->description != NULL &&
+          strstr (pass->description, families[i].word) != NULL)
+        return families[i].name;
+    }
+    if (strstr (comments, families[i].word) != NULL)
+      return families[i].name;
+  }
+  return NULL;
+}
+
 gboolean
 srgan_detect_shader (SrganSource *source)
 {
@@ -1809,6 +1844,14 @@ srgan_read_shader (SrganSource *source, const SrganConvertOptions *options,
           "the shader moves the picture by a part of a pixel, which its "
           "player makes up for (OFFSET): the network moves it, too");
     network = srgan_graph_build (self.graph, options, report, error);
+  }
+  if (network != NULL) {
+    const gchar *name = find_family (&self, comments);
+
+    if (name != NULL) {
+      g_free (report->architecture);
+      report->architecture = srgan_family_describe (network, name);
+    }
   }
   clear_reader (&self);
   return network;

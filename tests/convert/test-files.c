@@ -5,7 +5,12 @@
 #include <glib/gstdio.h>
 #include <srgan/srgan-convert.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zip.h>
+
+#define MAX_MEMORY (256 * 1024 * 1024)
 
 static gchar *folder;
 
@@ -30,6 +35,26 @@ check_refused (const gchar *path, SrganError code, const gchar *words)
   g_test_message ("%s", error != NULL ? error->message : "no error");
   g_assert_error (error, SRGAN_ERROR, (gint) code);
   g_assert_nonnull (strstr (error->message, words));
+}
+
+/* The same in a process of its own, whose memory is measured. */
+static void
+check_refused_small (const gchar *path, SrganError code, const gchar *words)
+{
+  struct rusage usage;
+  gint status;
+  pid_t child = fork ();
+
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0) {
+    check_refused (path, code, words);
+    _exit (0);
+  }
+  g_assert_cmpint (wait4 (child, &status, 0, &usage), ==, child);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
+  g_test_message ("%s: %ld MiB", path, usage.ru_maxrss / 1024);
+  g_assert_cmpint (usage.ru_maxrss, <, MAX_MEMORY / 1024);
 }
 
 static void
@@ -65,8 +90,8 @@ test_pickle_call (void)
   g_autofree gchar *plain = write_file ("plain.pth", text, strlen (text));
   g_autofree gchar *zipped = write_archive ("zipped.pth", text, strlen (text));
 
-  check_refused (plain, SRGAN_ERROR_UNSUPPORTED, "os.system");
-  check_refused (zipped, SRGAN_ERROR_UNSUPPORTED, "os.system");
+  check_refused_small (plain, SRGAN_ERROR_UNSUPPORTED, "os.system");
+  check_refused_small (zipped, SRGAN_ERROR_UNSUPPORTED, "os.system");
   g_assert_false (g_file_test (mark, G_FILE_TEST_EXISTS));
 }
 
@@ -147,7 +172,7 @@ test_zip_bomb (void)
   static const gchar pickle[] = "\x80\x02}.";
   const gsize size = 64 * 1024 * 1024;
   g_autofree gchar *path = g_build_filename (folder, "bomb.pth", NULL);
-  g_autofree gchar *zeros = g_malloc0 (size);
+  gchar *zeros = g_malloc0 (size);
   zip_t *zip = zip_open (path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
 
   zip_file_add (zip, "archive/data.pkl",
@@ -155,7 +180,8 @@ test_zip_bomb (void)
   zip_file_add (
       zip, "archive/data/0", zip_source_buffer (zip, zeros, size, 0), 0);
   g_assert_cmpint (zip_close (zip), ==, 0);
-  check_refused (path, SRGAN_ERROR_TOO_LARGE, "unpack");
+  g_free (zeros);
+  check_refused_small (path, SRGAN_ERROR_TOO_LARGE, "unpack");
 }
 
 static void
@@ -189,22 +215,223 @@ test_huge_header (void)
   }
 }
 
+/* A tensor of 4 GiB in a pickle, and a file for it of nothing. */
+static void
+test_huge_pickle (void)
+{
+  static const gchar pickle[] = "\x80\x02}X\x01\x00\x00\x00w"
+                                "ctorch._utils\n_rebuild_tensor_v2\n("
+                                "(X\x07\x00\x00\x00storage"
+                                "ctorch\nFloatStorage\n"
+                                "X\x01\x00\x00\x00"
+                                "0X\x03\x00\x00\x00"
+                                "cpuJ\x00\x00\x00\x40tQ"
+                                "K\x00J\x00\x00\x00\x40\x85K\x01\x85"
+                                "\x89}tRs.";
+  g_autofree gchar *path = g_build_filename (folder, "huge.pth", NULL);
+  zip_t *zip = zip_open (path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+
+  zip_file_add (zip, "archive/data.pkl",
+      zip_source_buffer (zip, pickle, sizeof pickle - 1, 0), 0);
+  zip_file_add (
+      zip, "archive/data/0", zip_source_buffer (zip, "0000", 4, 0), 0);
+  g_assert_cmpint (zip_close (zip), ==, 0);
+  check_refused_small (path, SRGAN_ERROR_TOO_LARGE, "'w'");
+}
+
+/* --- ONNX, written field by field ------------------------------------------
+ */
+
+static void
+put_varint (GByteArray *file, guint64 number)
+{
+  do {
+    guint8 byte = (guint8) (number & 127) | (number > 127 ? 128 : 0);
+
+    put (file, &byte, 1);
+    number >>= 7;
+  } while (number > 0);
+}
+
+static void
+put_number (GByteArray *file, guint field, guint64 number)
+{
+  put_varint (file, field << 3);
+  put_varint (file, number);
+}
+
+static void
+put_bytes (GByteArray *file, guint field, gconstpointer data, gsize size)
+{
+  put_varint (file, field << 3 | 2);
+  put_varint (file, size);
+  put (file, data, size);
+}
+
+static void
+put_text (GByteArray *file, guint field, const gchar *text)
+{
+  put_bytes (file, field, text, strlen (text));
+}
+
+static void
+put_message (GByteArray *file, guint field, GByteArray *message)
+{
+  put_bytes (file, field, message->data, message->len);
+}
+
+/* A convolution of 1 x 1 with weights of @n numbers in file @location, or with
+ * none (%NULL). */
+static gchar *
+write_onnx (const gchar *name, guint64 n, const gchar *location)
+{
+  g_autoptr (GByteArray) model = g_byte_array_new ();
+  g_autoptr (GByteArray) graph = g_byte_array_new ();
+  g_autoptr (GByteArray) node = g_byte_array_new ();
+  g_autoptr (GByteArray) weights = g_byte_array_new ();
+  g_autoptr (GByteArray) entry = g_byte_array_new ();
+  g_autoptr (GByteArray) value = g_byte_array_new ();
+  g_autoptr (GByteArray) version = g_byte_array_new ();
+
+  put_text (node, 1, "x");
+  put_text (node, 1, "w");
+  put_text (node, 2, "y");
+  put_text (node, 4, "Conv");
+  put_message (graph, 1, node);
+  put_number (weights, 1, n);
+  for (guint i = 0; i < 3; i++)
+    put_number (weights, 1, 1);
+  put_number (weights, 2, 1);
+  put_text (weights, 8, "w");
+  if (location != NULL) {
+    put_text (entry, 1, "location");
+    put_text (entry, 2, location);
+    put_message (weights, 13, entry);
+    put_number (weights, 14, 1);
+  } else {
+    put_text (weights, 9, "0000");
+  }
+  put_message (graph, 5, weights);
+  put_text (value, 1, "x");
+  put_message (graph, 11, value);
+  g_byte_array_set_size (value, 0);
+  put_text (value, 1, "y");
+  put_message (graph, 12, value);
+  put_number (model, 1, 8);
+  put_message (model, 7, graph);
+  put_number (version, 2, 17);
+  put_message (model, 8, version);
+  return write_file (name, model->data, model->len);
+}
+
+static void
+test_huge_onnx (void)
+{
+  g_autofree gchar *large = write_onnx ("large.onnx", 1073741824, NULL);
+  g_autofree gchar *endless =
+      write_onnx ("endless.onnx", G_GUINT64_CONSTANT (1) << 62, NULL);
+
+  check_refused_small (large, SRGAN_ERROR_TOO_LARGE, "'w'");
+  check_refused_small (endless, SRGAN_ERROR_TOO_LARGE, "'w'");
+}
+
+static void
+test_outside (void)
+{
+  static const gchar *const places[] = {
+      "../../etc/passwd",
+      "a/../../../etc/passwd",
+      "/etc/passwd",
+      "..\\..\\etc\\passwd",
+      "link",
+  };
+  g_autofree gchar *link = g_build_filename (folder, "link", NULL);
+
+  g_assert_cmpint (symlink ("/etc/passwd", link), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
+    g_autofree gchar *path = write_onnx ("outside.onnx", 16, places[i]);
+
+    check_refused_small (path, SRGAN_ERROR_UNSUPPORTED, "refused");
+  }
+}
+
+/* --- What no network of convolutions is -------------------------------------
+ */
+
 static void
 test_transformer (void)
 {
-  static const gchar header[] =
-      "{\"layers.0.attn.relative_position_bias_table\":{\"dtype\":\"F32\","
-      "\"shape\":[1],\"data_offsets\":[0,4]}}";
-  guint64 length = GUINT64_TO_LE (sizeof header - 1);
-  g_autoptr (GByteArray) file = g_byte_array_new ();
-  g_autofree gchar *path = NULL;
-  gfloat zero = 0.f;
+  static const gchar *const names[] = {
+      /* SwinIR, HAT, DAT, and as their checkpoints are wrapped */
+      "layers.0.residual_group.blocks.0.attn.relative_position_bias_table",
+      "params_ema.layers.0.residual_group.blocks.0.attn.qkv.weight",
+      "layers.0.residual_group.overlap_attn.relative_position_bias_table",
+      "layers.0.blocks.0.attn.qkv.weight",
+      "layers.0.attn.relative_position_bias_table",
+  };
 
-  put (file, &length, sizeof length);
-  put (file, header, sizeof header - 1);
-  put (file, &zero, sizeof zero);
-  path = write_file ("swinir.safetensors", file->data, file->len);
-  check_refused (path, SRGAN_ERROR_UNSUPPORTED, "transformer");
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree gchar *header =
+        g_strdup_printf ("{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],"
+                         "\"data_offsets\":[0,4]}}",
+            names[i]);
+    guint64 length = GUINT64_TO_LE ((guint64) strlen (header));
+    g_autoptr (GByteArray) file = g_byte_array_new ();
+    g_autofree gchar *path = NULL;
+    gfloat zero = 0.f;
+
+    put (file, &length, sizeof length);
+    put (file, header, strlen (header));
+    put (file, &zero, sizeof zero);
+    path = write_file ("swinir.safetensors", file->data, file->len);
+    check_refused (path, SRGAN_ERROR_UNSUPPORTED, "transformer");
+  }
+}
+
+/* --- Shaders ----------------------------------------------------------------
+ */
+
+static void
+test_shaders (void)
+{
+  static const struct {
+    const gchar *text;
+    const gchar *words;
+  } cases[] = {
+      {"//!HOOK CHROMA\n//!BIND HOOKED\nvec4 hook() { return vec4(0); }",
+          "CHROMA"},
+      {"//!HOOK LUMA\n//!BIND none\nvec4 hook() { return vec4(0); }", "'none'"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\nvec4 hook() {\n  while (true) ;\n}",
+          "more is computed"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\nvec4 hook() { return hook(); }",
+          "nested too deeply"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\nvec4 hook() {\n"
+       "  float a[65536][65536];\n  return vec4(0);\n}",
+          "an array of"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\n"
+       "#define a b b\n#define b c c\n#define c a a\n"
+       "vec4 hook() { return vec4(a); }",
+          "line"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\nvec4 hook() {\n"
+       "  vec4 x = HOOKED_tex(HOOKED_pos);\n  return x * x;\n}",
+          "product"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\n//!WIDTH HOOKED.w 1.5 *\n"
+       "vec4 hook() { return HOOKED_tex(HOOKED_pos); }",
+          "whole factors"},
+      {"//!TEXTURE lut\n//!SIZE 4 4\n//!FORMAT r8\n00000000\n//!HOOK LUMA\n",
+          "lut"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *path =
+        write_file ("bad.glsl", cases[i].text, strlen (cases[i].text));
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (srgan_convert_read (path, NULL, NULL, &error));
+    g_test_message ("%s", error->message);
+    g_assert_true (error->domain == SRGAN_ERROR);
+    g_assert_nonnull (strstr (error->message, cases[i].words));
+  }
 }
 
 /* --- Round trips
@@ -321,7 +548,11 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/files/pickle/broken", test_pickle_broken);
   g_test_add_func ("/files/zip-bomb", test_zip_bomb);
   g_test_add_func ("/files/huge-header", test_huge_header);
+  g_test_add_func ("/files/huge-pickle", test_huge_pickle);
+  g_test_add_func ("/files/huge-onnx", test_huge_onnx);
+  g_test_add_func ("/files/outside", test_outside);
   g_test_add_func ("/files/transformer", test_transformer);
+  g_test_add_func ("/files/shaders", test_shaders);
   g_test_add_data_func ("/files/round-trip/onnx",
       GUINT_TO_POINTER (SRGAN_TARGET_ONNX), test_round_trip);
   g_test_add_data_func ("/files/round-trip/pytorch",

@@ -236,6 +236,31 @@ check_floats (SrganNetwork *network, const Tensor *input,
   g_assert_cmpfloat (difference, <=, 1e-4 * scale);
 }
 
+/* Whether the architecture that was found is what the list calls it: "FSRCNN,
+ * 56 channels" or one of "ABPN/base7". */
+static void
+check_architecture (JsonObject *entry, const SrganConvertReport *report)
+{
+  const gchar *expected =
+      json_object_get_string_member_with_default (entry, "arch", NULL);
+  g_auto (GStrv) parts = NULL;
+  g_auto (GStrv) names = NULL;
+
+  /* some are described by another entry */
+  if (expected == NULL || g_str_has_prefix (expected, "the same network"))
+    return;
+  g_assert_nonnull (report->architecture);
+  parts = g_strsplit (report->architecture, ",", 2);
+  names = g_strsplit (parts[0], "/", -1);
+  for (guint i = 0; names[i] != NULL; i++) {
+    names[i][strcspn (names[i], " ")] = '\0';
+    if (strstr (expected, names[i]) != NULL)
+      return;
+  }
+  g_test_message ("taken for '%s', it is '%s'", report->architecture, expected);
+  g_test_fail ();
+}
+
 void
 vectors_check (const gchar *folder, JsonObject *entry)
 {
@@ -281,6 +306,7 @@ vectors_check (const gchar *folder, JsonObject *entry)
   }
   g_assert_cmpuint (srgan_network_get_scale (network), ==,
       json_object_get_int_member (entry, "scale"));
+  check_architecture (entry, &report);
   get_values (entry, &scale, &offset);
   /* what a file does not tell, and its user must */
   if (!json_object_has_member (entry, "options") &&

@@ -12,20 +12,90 @@
  */
 #include "convert/reader.h"
 
+#include <glib/gstdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 gint LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
+/* Models that are several files: those of a seed stand one behind the other,
+ * with this between. */
+static const guint8 mark[] = {0, 0, 'P', 'A', 'R', 'T', 0, 0};
+
+static const struct {
+  const gchar *reader;
+  const gchar *files[3]; /* the model, and those beside it */
+} parts[] = {
+    {"ncnn", {"fuzz_x2.param", "fuzz_x2.bin"}},
+    {"tensorflow-js", {"model.json", "group1-shard1of1.bin"}},
+    {"checkpoint",
+        {"fuzz_x2.index", "fuzz_x2.data-00000-of-00001", "fuzz_x2.meta"}},
+};
+
+static gchar *folder; /* for what lies beside */
+
+static void
+remove_folder (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (parts[i].files); j++)
+      if (parts[i].files[j] != NULL) {
+        g_autofree gchar *path =
+            g_build_filename (folder, parts[i].files[j], NULL);
+
+        g_unlink (path);
+      }
+  g_rmdir (folder);
+}
+
+/* The model's own bytes; the others become files. */
+static gsize
+write_parts (
+    const guint8 *data, gsize size, const gchar *const *files, gchar **path)
+{
+  gsize own = size, start = 0;
+
+  if (folder == NULL) {
+    folder = g_dir_make_tmp ("srgan-fuzz-XXXXXX", NULL);
+    atexit (remove_folder);
+  }
+  *path = g_build_filename (folder, files[0], NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (parts[0].files) && start <= size; i++) {
+    const guint8 *end = memmem (data + start, size - start, mark, sizeof mark);
+    gsize length = end != NULL ? (gsize) (end - data) - start : size - start;
+
+    if (i == 0) {
+      own = length;
+    } else if (files[i] != NULL) {
+      g_autofree gchar *beside = g_build_filename (folder, files[i], NULL);
+      FILE *file = fopen (beside, "wb");
+
+      if (file == NULL || fwrite (data + start, 1, length, file) != length ||
+          fclose (file) != 0)
+        abort ();
+    }
+    if (end == NULL)
+      break;
+    start += length + sizeof mark;
+  }
+  return own;
+}
+
 gint
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   const SrganConvertOptions options = {.scale = 0};
-  /* an allocation of its own, so that reading beyond it is seen */
-  g_autoptr (GBytes) bytes = g_bytes_new (data, size);
-  g_autoptr (SrganSource) source =
-      srgan_source_new_for_bytes (bytes, "fuzz_x2", NULL);
+  g_autofree gchar *path = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (SrganSource) source = NULL;
 
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (strcmp (parts[i].reader, READER) == 0)
+      size = write_parts (data, size, parts[i].files, &path);
+  /* an allocation of its own, so that reading beyond it is seen */
+  bytes = g_bytes_new (data, size);
+  source = srgan_source_new_for_bytes (bytes, "fuzz_x2", path);
   for (const SrganReader *reader = srgan_reader_list (); reader->name != NULL;
        reader++) {
     g_auto (SrganConvertReport) report = {0};
