@@ -300,6 +300,9 @@ read_passes (Reader *self, const gchar *text, gsize length, GError **error)
       pass->length = 0;
     }
   }
+  if (pass != NULL)
+    return srgan_convert_corrupt (
+        error, "line %u: it ends within a header", pass->line);
   if (self->shader.passes->len == 0)
     return srgan_convert_corrupt (error, "it holds no pass");
   return TRUE;

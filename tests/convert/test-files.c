@@ -418,6 +418,7 @@ test_shaders (void)
       {"//!HOOK LUMA\n//!BIND HOOKED\n//!WIDTH HOOKED.w 1.5 *\n"
        "vec4 hook() { return HOOKED_tex(HOOKED_pos); }",
           "whole factors"},
+      {"//!HOOK LUMA\n//!BIND LUMA", "within a header"},
       {"//!TEXTURE lut\n//!SIZE 4 4\n//!FORMAT r8\n00000000\n//!HOOK LUMA\n",
           "lut"},
   };
