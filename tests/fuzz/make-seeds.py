@@ -196,7 +196,7 @@ vec4 hook() {
     vec2 f = fract(a_pos * a_size);
     ivec2 i = ivec2(f * vec2(2.0));
     float c = a_tex((vec2(0.5) - f) * a_pt + a_pos)[i.y * 2 + i.x];
-    return vec4(c, c, c, 1.0) + MAIN_tex(MAIN_pos);
+    return vec4(c, c, c, 1.0) + HOOKED_tex(HOOKED_pos);
 }
 """ % (numbers(4), numbers(16), numbers(4, 5))
     return text.encode()
