@@ -176,27 +176,6 @@ srgan_dtype_to_floats (
     floats[i] = dtypes[dtype].get (items + i * size);
 }
 
-guint16
-srgan_half_from_float (gfloat value)
-{
-  guint16 sign = signbit (value) ? 0x8000 : 0;
-  gdouble magnitude = fabs ((gdouble) value);
-  gint exponent;
-  gdouble steps;
-
-  if (isnan (value))
-    return sign | 0x7e00;
-  if (magnitude >= 65520.) /* what rounds beyond 65504 */
-    return sign | 0x7c00;
-  /* The spacing is 2^-24 below 2^-14, else 2^-10 of the power of two below;
-   * steps of it then count on through the exponents. rint() rounds halves to
-   * even. */
-  frexp (magnitude, &exponent);
-  exponent = MAX (exponent - 1, -14);
-  steps = rint (ldexp (magnitude, 10 - exponent));
-  return sign | (guint16) ((gint) steps + (exponent + 14) * 1024);
-}
-
 /* --- Tensors ------------------------------------------------------------ */
 
 guint64

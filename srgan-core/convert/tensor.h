@@ -38,9 +38,6 @@ const gchar *srgan_dtype_to_string (SrganDtype dtype);
 SRGAN_API
 void srgan_dtype_to_floats (
     SrganDtype dtype, const guint8 *items, gsize n, gfloat *floats);
-/* The nearest IEEE 754 binary16, halves to even; infinite beyond 65504. */
-SRGAN_API
-guint16 srgan_half_from_float (gfloat value);
 
 #define SRGAN_NAMED_TENSOR_MAX_DIMENSIONS 8
 

@@ -6,6 +6,7 @@
  */
 #include "convert/reader.h"
 #include "convert/write.h"
+#include "network/network-private.h"
 #include "network/operations.h"
 #include "onnx.pb-c.h"
 

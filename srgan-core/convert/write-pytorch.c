@@ -9,6 +9,7 @@
  */
 #include "convert/reader.h"
 #include "convert/write.h"
+#include "network/network-private.h"
 
 #include <json-glib/json-glib.h>
 #include <string.h>

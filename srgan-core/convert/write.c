@@ -5,6 +5,7 @@
 #include "convert/write.h"
 
 #include "convert/reader.h"
+#include "network/network-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static const struct {
 } targets[SRGAN_N_TARGETS] = {
     [SRGAN_TARGET_AUTO] = {"auto"},
     /* srgan_network_save() writes it */
-    [SRGAN_TARGET_SRGAN] = {"srgan", ".safetensors"},
+    [SRGAN_TARGET_SRGAN] = {"srgan", ".safetensors", TRUE},
     [SRGAN_TARGET_PYTORCH] = {"pytorch", NULL, TRUE, FALSE,
         srgan_write_pytorch},
     [SRGAN_TARGET_ONNX] = {"onnx", ".onnx", TRUE, FALSE, srgan_write_onnx},
@@ -32,6 +33,15 @@ srgan_target_to_string (SrganTarget target)
 {
   g_return_val_if_fail ((guint) target < SRGAN_N_TARGETS, NULL);
   return targets[target].name;
+}
+
+SrganTarget
+srgan_target_from_path (const gchar *path)
+{
+  for (guint i = 0; i < SRGAN_N_TARGETS; i++)
+    if (targets[i].ending != NULL && g_str_has_suffix (path, targets[i].ending))
+      return (SrganTarget) i;
+  return SRGAN_TARGET_AUTO;
 }
 
 /* Under a temporary name beside it, then renamed. */
@@ -70,9 +80,8 @@ srgan_convert_write (SrganNetwork *network, const gchar *path,
   g_autoptr (GBytes) bytes = NULL;
   SrganTarget target = options->target;
 
-  for (guint i = 0; i < SRGAN_N_TARGETS && target == SRGAN_TARGET_AUTO; i++)
-    if (targets[i].ending != NULL && g_str_has_suffix (path, targets[i].ending))
-      target = (SrganTarget) i;
+  if (target == SRGAN_TARGET_AUTO)
+    target = srgan_target_from_path (path);
   if (target == SRGAN_TARGET_AUTO)
     return srgan_convert_fail (error, SRGAN_ERROR_INVALID,
         "%s: its ending, none of .safetensors, .onnx and .rsr, does not say "
@@ -80,13 +89,15 @@ srgan_convert_write (SrganNetwork *network, const gchar *path,
         shown);
   if (options->half && !targets[target].can_halve)
     return srgan_convert_unsupported (
-        error, "%s: half precision is written to pytorch and onnx only", shown);
+        error, "%s: .rsr has no half precision, see --quantise", shown);
   if (options->quantise && !targets[target].can_quantise)
     return srgan_convert_unsupported (
         error, "%s: only .rsr is quantised", shown);
   if (targets[target].write == NULL)
-    return srgan_network_save (network, path, error);
-  bytes = targets[target].write (network, options, error);
+    return options->half ? srgan_network_save_half (network, path, error)
+                         : srgan_network_save (network, path, error);
+  if (!options->half || srgan_network_check_half (network, error))
+    bytes = targets[target].write (network, options, error);
   if (bytes == NULL) {
     g_prefix_error (error, "%s: ", shown);
     return FALSE;

@@ -17,11 +17,11 @@
  * A layer names the attributes of its operation, see network/operations.c;
  * those that have their standard value may be left out. Its tensors are
  * NAME.weight, NAME.bias and NAME.slope, laid out as #SrganLayer says, written
- * as F32 and read as F32, F16 or BF16. A network that can be run in integers
- * says so ("precision": "int8", else "fp32", which may be left out) and has,
- * for those layers that are, NAME.output_step, NAME.weight_step and
- * NAME.int8_bias besides and NAME.weight_code as I8. Where these codes and
- * steps give the weights exactly, NAME.weight is left out.
+ * as F32, weights on request as F16, and read as F32, F16 or BF16. A network
+ * that can be run in integers says so ("precision": "int8", else "fp32", which
+ * may be left out) and has, for those layers that are, NAME.output_step,
+ * NAME.weight_step and NAME.int8_bias besides and NAME.weight_code as I8. Where
+ * these codes and steps give the weights exactly, NAME.weight is left out.
  *
  * Nothing in a file is believed: every number is checked before it is used, and
  * what reading may take in memory is bounded by the file's own size.
@@ -36,6 +36,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-glib/json-glib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -227,6 +228,27 @@ get_f16 (const guint8 *item)
     return sign ? -value : value;
   }
   return float_from_bits (sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+guint16
+srgan_half_from_float (gfloat value)
+{
+  guint16 sign = signbit (value) ? 0x8000 : 0;
+  gdouble magnitude = fabs ((gdouble) value);
+  gint exponent;
+  gdouble steps;
+
+  if (isnan (value))
+    return sign | 0x7e00;
+  if (magnitude >= 65520.) /* what rounds beyond 65504 */
+    return sign | 0x7c00;
+  /* The spacing is 2^-24 below 2^-14, else 2^-10 of the power of two below;
+   * steps of it then count on through the exponents. rint() rounds halves to
+   * even. */
+  frexp (magnitude, &exponent);
+  exponent = MAX (exponent - 1, -14);
+  steps = rint (ldexp (magnitude, 10 - exponent));
+  return sign | (guint16) ((gint) steps + (exponent + 14) * 1024);
 }
 
 static gfloat
@@ -1064,12 +1086,12 @@ is_coded (SrganNetwork *network, const SrganLayer *layer)
   return memcmp (weight, layer->weight, n * sizeof *weight) == 0;
 }
 
-/* In the order of the file: those of single bytes last, so that all others are
- * aligned. */
+/* In the order of the file: the smallest numbers last, so that all are aligned.
+ */
 static GArray *
-list_items (SrganNetwork *network)
+list_items (SrganNetwork *network, gboolean half)
 {
-  static const guint item_sizes[] = {sizeof (gfloat), 1};
+  static const guint item_sizes[] = {sizeof (gfloat), sizeof (guint16), 1};
   GArray *items = g_array_new (FALSE, FALSE, sizeof (Item));
 
   for (guint pass = 0; pass < G_N_ELEMENTS (item_sizes); pass++)
@@ -1080,7 +1102,9 @@ list_items (SrganNetwork *network)
         Item item = {.layer = layer,
             .tensor = j,
             .numbers = *srgan_layer_get_tensor ((SrganLayer *) layer, j),
-            .item_size = j == SRGAN_TENSOR_WEIGHT_CODE ? 1 : sizeof (gfloat)};
+            .item_size = j == SRGAN_TENSOR_WEIGHT_CODE      ? 1
+                         : half && j == SRGAN_TENSOR_WEIGHT ? sizeof (guint16)
+                                                            : sizeof (gfloat)};
         SrganTensorShape shape;
 
         if (item.numbers == NULL || item.item_size != item_sizes[pass] ||
@@ -1120,7 +1144,10 @@ write_header (SrganNetwork *network, GArray *items, guint64 *data_size)
     srgan_layer_get_tensor_shape (item->layer, item->tensor, &shape);
     json_builder_set_member_name (builder, name);
     json_builder_begin_object (builder);
-    add_string (builder, "dtype", item->item_size == 1 ? "I8" : "F32");
+    add_string (builder, "dtype",
+        item->item_size == 1                  ? "I8"
+        : item->item_size == sizeof (guint16) ? "F16"
+                                              : "F32");
     json_builder_set_member_name (builder, "shape");
     json_builder_begin_array (builder);
     for (guint k = 0; k < shape.n_dimensions; k++)
@@ -1149,7 +1176,28 @@ write_header (SrganNetwork *network, GArray *items, guint64 *data_size)
 }
 
 gboolean
-srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
+srgan_network_check_half (SrganNetwork *network, GError **error)
+{
+  for (guint i = 0; i < srgan_network_get_n_layers (network); i++) {
+    const SrganLayer *layer = srgan_network_get_layer (network, i);
+    SrganTensorShape shape;
+    guint64 n;
+
+    if (layer->weight == NULL)
+      continue;
+    srgan_layer_get_tensor_shape (layer, SRGAN_TENSOR_WEIGHT, &shape);
+    n = srgan_tensor_shape_get_n (&shape);
+    for (guint64 k = 0; k < n; k++)
+      if (fabsf (layer->weight[k]) >= 65520.f)
+        return refuse (error, SRGAN_ERROR_UNSUPPORTED,
+            "layer '%s' has a weight of %g: half precision ends at 65504",
+            layer->name, layer->weight[k]);
+  }
+  return TRUE;
+}
+
+static gboolean
+save (SrganNetwork *network, gboolean half, const gchar *path, GError **error)
 {
   g_autofree gchar *shown = g_filename_display_name (path);
   g_autoptr (GArray) items = NULL;
@@ -1161,6 +1209,11 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
 
   g_return_val_if_fail (srgan_network_is_finished (network), FALSE);
 
+  if (half && !srgan_network_check_half (network, error)) {
+    g_prefix_error (error, "%s: ", shown);
+    return FALSE;
+  }
+
   /* What is renamed over would be lost: a device, or the link instead of the
    * file that it leads to. */
   if (stat (path, &status) == 0) {
@@ -1170,7 +1223,7 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
     target = realpath (path, NULL);
   }
 
-  items = list_items (network);
+  items = list_items (network, half);
   file = write_header (network, items, &data_size);
   position = file->len;
   if (file->len - sizeof (guint64) > MAX_HEADER_BYTES ||
@@ -1190,6 +1243,13 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
         file->data[position++] = (guint8) (gint8) item->numbers[k];
         continue;
       }
+      if (item->item_size == sizeof (guint16)) {
+        guint16 rounded = srgan_half_from_float (item->numbers[k]);
+
+        file->data[position++] = (guint8) rounded;
+        file->data[position++] = (guint8) (rounded >> 8);
+        continue;
+      }
       memcpy (&bits, &item->numbers[k], sizeof bits);
       bits = GUINT32_TO_LE (bits);
       memcpy (file->data + position, &bits, sizeof bits);
@@ -1206,4 +1266,17 @@ srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
   if (reason != NULL)
     return refuse (error, SRGAN_ERROR_WRITE, "%s", reason->message);
   return TRUE;
+}
+
+gboolean
+srgan_network_save (SrganNetwork *network, const gchar *path, GError **error)
+{
+  return save (network, FALSE, path, error);
+}
+
+gboolean
+srgan_network_save_half (
+    SrganNetwork *network, const gchar *path, GError **error)
+{
+  return save (network, TRUE, path, error);
 }

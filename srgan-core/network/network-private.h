@@ -18,6 +18,14 @@ SRGAN_API
 gboolean srgan_network_infer_layer (
     SrganNetwork *network, SrganLayer *layer, GError **error);
 
+/* The nearest IEEE 754 binary16, halves to even; infinite beyond 65504. */
+SRGAN_API
+guint16 srgan_half_from_float (gfloat value);
+
+/* That no weight is one that binary16 would make infinite. */
+SRGAN_API
+gboolean srgan_network_check_half (SrganNetwork *network, GError **error);
+
 gboolean srgan_network_is_finished (SrganNetwork *network);
 
 /* What finish and set_note accept. */

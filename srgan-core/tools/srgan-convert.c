@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <signal.h>
 #include <srgan/srgan-convert.h>
 #include <stdio.h>
 #include <string.h>
@@ -251,6 +253,12 @@ save_beside (const SrganPicture *left, const SrganPicture *right,
   return srgan_picture_save (both, path, error);
 }
 
+static gchar *
+make_picture_name (const gchar *output)
+{
+  return g_strconcat (output, ".verify.png", NULL);
+}
+
 /* Whether the network does what one of its kind should. */
 static gboolean
 verify_network (Result *result, const gchar *output)
@@ -278,11 +286,20 @@ verify_network (Result *result, const gchar *output)
   result->network_psnr = srgan_score_pictures (picture, large, factor).psnr;
   result->bicubic_psnr = srgan_score_pictures (picture, bicubic, factor).psnr;
   if (output != NULL) {
-    g_autofree gchar *path = g_strconcat (output, ".verify.png", NULL);
+    g_autofree gchar *path = make_picture_name (output);
 
     return save_beside (large, bicubic, path, &result->error);
   }
   return TRUE;
+}
+
+/* What verify_network() wrote, where the network itself could not be. */
+static void
+remove_picture (const gchar *output)
+{
+  g_autofree gchar *path = make_picture_name (output);
+
+  g_unlink (path);
 }
 #else
 static gboolean
@@ -291,6 +308,11 @@ verify_network (Result *result, const gchar *output)
   g_set_error (&result->error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
       "--verify: this build cannot read pictures (it lacks libsrgan-train)");
   return FALSE;
+}
+
+static void
+remove_picture (const gchar *output)
+{
 }
 #endif
 
@@ -306,12 +328,72 @@ calibrate (SrganNetwork *network, GError **error)
 #endif
 }
 
+/* What can be known to fail before any work is done. */
+static gboolean
+check_output (const gchar *input, const gchar *output,
+    const SrganWriteOptions *options, GError **error)
+{
+  g_autofree gchar *folder = g_path_get_dirname (output);
+  GStatBuf from, to;
+
+  if (options->target == SRGAN_TARGET_AUTO &&
+      srgan_target_from_path (output) == SRGAN_TARGET_AUTO) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s: its ending, none of .safetensors, .onnx and .rsr, does not say "
+        "what to write: see --to",
+        output);
+    return FALSE;
+  }
+  if (g_stat (input, &from) == 0 && g_stat (output, &to) == 0 &&
+      from.st_dev == to.st_dev && from.st_ino == to.st_ino) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+        "%s: is the model that is read, which would be lost: give OUT another "
+        "name",
+        output);
+    return FALSE;
+  }
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR)) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+        "%s: there is no folder '%s': make it first", output, folder);
+    return FALSE;
+  }
+  if (g_access (folder, W_OK) != 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_WRITE,
+        "%s: the folder '%s' cannot be written to: %s", output, folder,
+        g_strerror (errno));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Writes the network; who interrupts the program meanwhile waits for that, lest
+ * the temporary file stay behind. */
+static gboolean
+write_network (SrganNetwork *network, const gchar *output,
+    const SrganWriteOptions *options, GError **error)
+{
+  sigset_t held, before;
+  gboolean written;
+
+  sigemptyset (&held);
+  sigaddset (&held, SIGINT);
+  sigaddset (&held, SIGTERM);
+  sigaddset (&held, SIGHUP);
+  pthread_sigmask (SIG_BLOCK, &held, &before);
+  written = srgan_convert_write (network, output, options, error);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return written;
+}
+
 /* Reads @input and, if there is an @output, writes it. */
 static gboolean
 convert (const gchar *input, const gchar *output,
     const SrganConvertOptions *options, const SrganWriteOptions *write_options,
     Result *result)
 {
+  if (output != NULL &&
+      !check_output (input, output, write_options, &result->error))
+    return FALSE;
   result->network =
       srgan_convert_read (input, options, &result->report, &result->error);
   if (result->network == NULL)
@@ -326,8 +408,13 @@ convert (const gchar *input, const gchar *output,
   }
   if (verify != NULL && !verify_network (result, output))
     return FALSE;
-  return output == NULL || srgan_convert_write (result->network, output,
-                               write_options, &result->error);
+  if (output != NULL &&
+      !write_network (result->network, output, write_options, &result->error)) {
+    if (verify != NULL)
+      remove_picture (output);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 /* --- A folder ----------------------------------------------------------- */

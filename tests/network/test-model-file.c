@@ -388,6 +388,62 @@ test_all_halves (void)
   }
 }
 
+/* Rounded to the nearest, halves to even; what fits stays as it is; what would
+ * be infinite is refused. */
+static void
+test_save_half (void)
+{
+  static const gfloat given[9] = {1.f, 0x1.002p0f, 0x1.006p0f, -0x1.003p0f,
+      65504.f, 65519.f, 0x1p-24f, 0x1.8p-25f, 0x1p-26f};
+  static const gfloat rounded[9] = {1.f, 1.f, 0x1.008p0f, -0x1.004p0f, 65504.f,
+      65504.f, 0x1p-24f, 0x1p-24f, 0.f};
+  const gfloat bias = 0x1.002p0f;
+  gfloat large[9] = {0.f, 65520.f};
+  SrganLayer layer = {.name = (gchar *) "conv",
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .out_channels = 1,
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .weight = given,
+      .bias = &bias};
+  g_autofree gchar *folder = g_dir_make_tmp ("srgan-half-XXXXXX", NULL);
+  g_autofree gchar *path = g_build_filename (folder, "h.safetensors", NULL);
+  g_autofree gchar *contents = NULL, *contents_again = NULL;
+  gsize length, length_again;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (SrganNetwork) network =
+        srgan_network_new ("halved", SRGAN_COLOUR_Y, 1);
+    g_autoptr (SrganNetwork) again = NULL;
+
+    layer.weight = i == 0 ? given : large;
+    srgan_network_add_layer (network, &layer, NULL);
+    g_assert_true (srgan_network_finish (network, NULL));
+    if (i == 1) {
+      g_assert_false (srgan_network_save_half (network, path, &error));
+      g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED);
+      g_assert_nonnull (strstr (error->message, "layer 'conv' has a weight"));
+      break;
+    }
+    srgan_network_save_half (network, path, &error);
+    g_assert_no_error (error);
+    again = srgan_network_load (path, &error);
+    g_assert_no_error (error);
+    g_assert_cmpmem (
+        srgan_network_get_layer (again, 0)->weight, 36, rounded, 36);
+    g_assert_cmpfloat (srgan_network_get_layer (again, 0)->bias[0], ==, bias);
+    g_assert_true (g_file_get_contents (path, &contents, &length, NULL));
+    g_assert_true (srgan_network_save_half (again, path, NULL));
+    g_assert_true (
+        g_file_get_contents (path, &contents_again, &length_again, NULL));
+    g_assert_cmpmem (contents, length, contents_again, length_again);
+  }
+  g_remove (path);
+  g_rmdir (folder);
+}
+
 /* What files say about int8 is no more believed than the rest. */
 static void
 test_wrong_quantisation (void)
@@ -983,6 +1039,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/model-file/layout", test_layout);
   g_test_add_func ("/model-file/half-precision", test_half_precision);
   g_test_add_func ("/model-file/all-halves", test_all_halves);
+  g_test_add_func ("/model-file/save-half", test_save_half);
   g_test_add_func ("/model-file/wrong-fields", test_wrong_fields);
   g_test_add_func ("/model-file/wrong-numbers", test_wrong_numbers);
   g_test_add_func ("/model-file/wrong-length", test_wrong_length);

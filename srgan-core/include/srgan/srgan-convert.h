@@ -130,6 +130,10 @@ typedef enum {
 
 SRGAN_API
 const gchar *srgan_target_to_string (SrganTarget target);
+/* What %SRGAN_TARGET_AUTO stands for with @path; itself where the ending does
+ * not tell. */
+SRGAN_API
+SrganTarget srgan_target_from_path (const gchar *path);
 
 /**
  * SrganWriteOptions:

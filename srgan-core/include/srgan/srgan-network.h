@@ -206,6 +206,12 @@ SrganNetwork *srgan_network_load_bytes (
 SRGAN_API
 gboolean srgan_network_save (
     SrganNetwork *network, const gchar *path, GError **error);
+/* Likewise with the weights as IEEE 754 binary16, rounded to the nearest: half
+ * as large. Biases and slopes, few and added to large sums, stay as they are.
+ * %SRGAN_ERROR_UNSUPPORTED when a weight is beyond what binary16 can hold. */
+SRGAN_API
+gboolean srgan_network_save_half (
+    SrganNetwork *network, const gchar *path, GError **error);
 
 /* Names of the embedded networks, PRESET-TUNE-xSCALE, cheapest first:
  * %NULL-terminated, owned by the library. */
