@@ -278,8 +278,10 @@ static const struct {
     {".pt", "a PyTorch model"},
     {".ckpt", "a training checkpoint"},
     {".pb", "a TensorFlow model"},
+    {".index", "a TensorFlow checkpoint"},
     {".tflite", "a TensorFlow Lite model"},
     {".h5", "a Keras model"},
+    {".hdf5", "a Keras model"},
     {".keras", "a Keras model"},
     {".param", "an ncnn model"},
     {".bin", "a bare file of weights"},
@@ -288,12 +290,32 @@ static const struct {
     {".glsl", "a shader"},
 };
 
+static void
+post_foreign_model (
+    GstSrganUpscale *self, const gchar *model, const gchar *format)
+{
+  GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
+      ("\"%s\" is %s, which cannot be run as it is: convert it to a "
+       ".safetensors file of srgan-core first: "
+       "srgan-convert \"%s\" model.safetensors",
+          model, format, model),
+      (NULL));
+}
+
 /* Posts what is wrong with a model that goes by the name of a foreign format.
  * Returns: whether there was anything to post */
 static gboolean
 refuse_foreign_model (GstSrganUpscale *self, const gchar *model)
 {
+  gchar *graph = g_build_filename (model, "saved_model.pb", NULL);
+  gboolean saved = g_file_test (graph, G_FILE_TEST_EXISTS);
   guint i;
+
+  g_free (graph);
+  if (saved) {
+    post_foreign_model (self, model, "a TensorFlow SavedModel");
+    return TRUE;
+  }
 
   for (i = 0; i < G_N_ELEMENTS (foreign_formats); i++) {
     gchar *lower = g_ascii_strdown (model, -1);
@@ -307,12 +329,7 @@ refuse_foreign_model (GstSrganUpscale *self, const gchar *model)
       GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
           ("There is no model file \"%s\".", model), (NULL));
     else
-      GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-          ("\"%s\" is %s, which cannot be run as it is: convert it to a "
-           ".safetensors file of srgan-core first: "
-           "srgan-convert \"%s\" model.safetensors",
-              model, foreign_formats[i].format, model),
-          (NULL));
+      post_foreign_model (self, model, foreign_formats[i].format);
     return TRUE;
   }
 

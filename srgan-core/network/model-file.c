@@ -242,6 +242,8 @@ srgan_half_from_float (gfloat value)
     return sign | 0x7e00;
   if (magnitude >= 65520.) /* what rounds beyond 65504 */
     return sign | 0x7c00;
+  if (magnitude == 0.) /* has no exponent */
+    return sign;
   /* The spacing is 2^-24 below 2^-14, else 2^-10 of the power of two below;
    * steps of it then count on through the exponents. rint() rounds halves to
    * even. */
@@ -803,7 +805,8 @@ read_description (JsonObject *description, GHashTable *tensors,
 }
 
 static SrganNetwork *
-read_file (const guint8 *file, gsize size, GError **error)
+read_file (const guint8 *file, gsize size, const gchar *name_for_errors,
+    GError **error)
 {
   g_autoptr (JsonParser) header_parser = json_parser_new ();
   g_autoptr (JsonParser) description_parser = json_parser_new ();
@@ -843,8 +846,9 @@ read_file (const guint8 *file, gsize size, GError **error)
           json_object_get_object_member (header, METADATA), DESCRIPTION)) {
     refuse (error, SRGAN_ERROR_UNSUPPORTED,
         METADATA "." DESCRIPTION ": is missing: a safetensors file of another "
-                 "program (srgan-convert IN OUT.safetensors makes one of ours "
-                 "of it)");
+                 "program; make one of ours of it: srgan-convert \"%s\" "
+                 "model.safetensors",
+        name_for_errors);
     return NULL;
   }
   metadata = json_object_get_object_member (header, METADATA);
@@ -885,7 +889,7 @@ srgan_network_load_bytes (
   gsize size;
   const guint8 *file = g_bytes_get_data (bytes, &size);
   g_autoptr (GError) reason = NULL;
-  SrganNetwork *network = read_file (file, size, &reason);
+  SrganNetwork *network = read_file (file, size, name_for_errors, &reason);
 
   if (network == NULL) {
     /* what is wrong to say to the library is, in a file, a broken file */

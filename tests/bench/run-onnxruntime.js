@@ -18,7 +18,9 @@ async function main() {
   const bytes = fs.readFileSync(source);
   const pixels = new Float32Array(
       bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-  const input = new ort.Tensor('float32', pixels, [1, 3, height, width]);
+  const channels = pixels.length / width / height;
+  const input =
+      new ort.Tensor('float32', pixels, [1, channels, height, width]);
   const times = [];
   let output;
   for (let i = -2; i < Number(runs); i++) {

@@ -273,7 +273,18 @@ GST_START_TEST (test_foreign_models)
       {"d.h5", "Keras"},
       {"e.tflite", "TensorFlow Lite"},
       {"f.param", "ncnn"},
+      {"g.rsr", "SRGAN-Rust"},
+      {"h.pb", "TensorFlow"},
+      {"i.ckpt", "checkpoint"},
+      {"j.index", "TensorFlow checkpoint"},
+      {"k.keras", "Keras"},
+      {"l.hdf5", "Keras"},
+      {"model.json", "JSON"},
+      {"m.bin", "weights"},
+      {"n.glsl", "shader"},
+      {"o.pt", "PyTorch"},
   };
+  gchar *folder, *graph, *line;
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -283,6 +294,40 @@ GST_START_TEST (test_foreign_models)
         path, 0, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE, cases[i].words);
     assert_start_error (path, 0, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE,
         "convert it to a .safetensors file");
+    line = g_strdup_printf ("srgan-convert \"%s\" model.safetensors", path);
+    assert_start_error (
+        path, 0, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE, line);
+    g_free (line);
+    g_free (path);
+  }
+
+  /* a folder that is one model */
+  folder = g_build_filename (element_test_directory (), "saved", NULL);
+  g_mkdir (folder, 0700);
+  graph = write_file ("saved/saved_model.pb", "x");
+  line = g_strdup_printf ("srgan-convert \"%s\" model.safetensors", folder);
+  assert_start_error (
+      folder, 0, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE, line);
+  g_unlink (graph);
+  g_rmdir (folder);
+  g_free (line);
+  g_free (graph);
+  g_free (folder);
+
+  /* what goes by our ending and is a state dict */
+  {
+    static const gchar header[] =
+        "\x36\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[1],"
+        "\"data_offsets\":[0,4]}}\0\0\0\0";
+    gchar *path =
+        g_build_filename (element_test_directory (), "s.safetensors", NULL);
+
+    fail_unless (g_file_set_contents (path, header, sizeof header - 1, NULL));
+    line = g_strdup_printf ("srgan-convert \"%s\" model.safetensors", path);
+    assert_start_error (
+        path, 0, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, line);
+    g_unlink (path);
+    g_free (line);
     g_free (path);
   }
   assert_start_error ("not-there.onnx", 0, GST_RESOURCE_ERROR,
