@@ -168,8 +168,8 @@ test_export (gconstpointer data)
     for (gsize k = 0; k < (gsize) input->width * input->height; k++)
       input->values[k] = (gfloat) g_rand_double (random);
     expected = run_onnxruntime (model, input, 2);
-    by_winograd = tensor_run (network, input);
-    by_direct = tensor_run (direct, input);
+    by_winograd = tensor_run (network, SRGAN_PRECISION_FP32, input);
+    by_direct = tensor_run (direct, SRGAN_PRECISION_FP32, input);
     winograd_difference = tensor_compare (by_winograd, expected);
     direct_difference = tensor_compare (by_direct, expected);
     g_test_message ("%ux%u: direct %.3g, Winograd %.3g", input->width,
