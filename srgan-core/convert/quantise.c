@@ -128,22 +128,49 @@ note_range (Seen *seen, const Plane *plane)
   seen->n += (gdouble) area;
 }
 
+/* Depth to space. */
+static void
+run_pixel_shuffle (const SrganLayer *layer, const Plane *in, Plane *out)
+{
+  const guint factor = layer->factor;
+  guint c, y, x;
+
+  plane_alloc (
+      out, layer->out_channels, in->width * factor, in->height * factor);
+  for (c = 0; c < in->channels; c++)
+    for (y = 0; y < in->height; y++)
+      for (x = 0; x < in->width; x++) {
+        const guint to = c / (factor * factor), phase = c % (factor * factor);
+
+        out->values[((gsize) to * out->height + y * factor + phase / factor) *
+                        out->width +
+                    x * factor + phase % factor] =
+            in->values[((gsize) c * in->height + y) * in->width + x];
+      }
+}
+
+/* Convolutions to so few channels are faster in floats, unless their input has
+ * codes anyway: it is not given any for their sake. */
+#define FEW_CHANNELS 4
+
 static gboolean
 is_quantised (SrganNetwork *network, guint index)
 {
+  const SrganOperation operation =
+      srgan_network_get_layer (network, index)->operation;
   gboolean is_read = FALSE;
 
-  if (srgan_network_get_layer (network, index)->operation !=
-          SRGAN_OPERATION_CONV &&
-      srgan_network_get_layer (network, index)->operation !=
-          SRGAN_OPERATION_ADD)
+  if (operation != SRGAN_OPERATION_CONV && operation != SRGAN_OPERATION_ADD &&
+      operation != SRGAN_OPERATION_PIXEL_SHUFFLE)
     return FALSE;
   for (guint i = index + 1; i < srgan_network_get_n_layers (network); i++) {
     const SrganLayer *reader = srgan_network_get_layer (network, i);
 
     for (guint j = 0; j < reader->n_inputs; j++)
-      if (reader->inputs[j] == (gint) index)
-        is_read = is_read || reader->operation == SRGAN_OPERATION_CONV;
+      if (reader->inputs[j] == (gint) index &&
+          reader->operation == SRGAN_OPERATION_CONV)
+        is_read = is_read || operation != SRGAN_OPERATION_PIXEL_SHUFFLE ||
+                  reader->out_channels > FEW_CHANNELS;
   }
   return is_read;
 }
@@ -193,6 +220,8 @@ observe (Work *work, const SrganCalibration *sample)
       plane_alloc (&planes[i], in->channels, in->width, in->height);
       for (gsize k = 0; k < n; k++)
         planes[i].values[k] = in->values[k] + other->values[k];
+    } else if (layer->operation == SRGAN_OPERATION_PIXEL_SHUFFLE) {
+      run_pixel_shuffle (layer, in, &planes[i]);
     } else {
       continue;
     }
@@ -204,8 +233,8 @@ observe (Work *work, const SrganCalibration *sample)
     g_free (planes[i].values);
 }
 
-/* What can be followed so: a chain of convolutions, sums on the way, whatever
- * behind the last of them. */
+/* What can be followed so: a chain of convolutions, sums and pixel shuffles on
+ * the way, whatever behind the last of them. */
 static gboolean
 check_network (SrganNetwork *network, GError **error)
 {
@@ -224,13 +253,15 @@ check_network (SrganNetwork *network, GError **error)
     if (layer->operation == SRGAN_OPERATION_ADD && layer->n_inputs == 2 &&
         is_leaky)
       continue;
+    if (layer->operation == SRGAN_OPERATION_PIXEL_SHUFFLE && is_leaky)
+      continue;
     if (layer->operation == SRGAN_OPERATION_RESIZE)
       continue; /* the skip: nothing quantised reads it, or it is refused */
     if (layer->operation != SRGAN_OPERATION_CONV || layer->stride != 1 ||
         layer->groups != 1 || layer->padding != SRGAN_PADDING_ZERO || !is_leaky)
       return refuse (error, SRGAN_ERROR_UNSUPPORTED,
           "int8: calibration knows convolutions of stride 1 with leaky "
-          "activations, and sums; not the layer",
+          "activations, sums and pixel shuffle; not the layer",
           layer->name);
   }
   if (last == 0 && !is_quantised (network, 0))
@@ -270,7 +301,9 @@ choose_steps (const Work *work, guint index, gfloat *step)
 {
   const SrganLayer *layer = srgan_network_get_layer (work->network, index);
   const Seen *seen = &work->seen[index];
-  const gboolean same = is_read_otherwise (work->network, index);
+  /* floats are made into codes by one step */
+  const gboolean same = layer->operation != SRGAN_OPERATION_CONV ||
+                        is_read_otherwise (work->network, index);
   g_autofree gdouble *energy = g_new (gdouble, layer->out_channels);
   gdouble least = G_MAXDOUBLE;
   guint best = 128;
@@ -547,8 +580,8 @@ search_clips (
 
 SrganNetwork *
 srgan_convert_quantise (SrganNetwork *network, const SrganCalibration *samples,
-    guint n_samples, SrganQuantiseFunc progress, gpointer user_data,
-    gdouble *loss, GError **error)
+    guint n_samples, gboolean search, SrganQuantiseFunc progress,
+    gpointer user_data, gdouble *loss, GError **error)
 {
   const guint n_layers = srgan_network_get_n_layers (network);
   const guint n_held_back = n_samples / 3;
@@ -581,7 +614,7 @@ srgan_convert_quantise (SrganNetwork *network, const SrganCalibration *samples,
                       c < srgan_network_get_layer (network, i)->out_channels;
          c++)
       work.seen[i].mean[c] /= work.seen[i].n;
-  if (done && search_clips (&work, progress, user_data, error) &&
+  if (done && (!search || search_clips (&work, progress, user_data, error)) &&
       (quantised = make_quantised (&work, NULL, NULL, error)) != NULL) {
     const SrganCalibration *held_back = samples + work.n_samples;
     gdouble bf16_loss;

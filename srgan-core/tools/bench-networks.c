@@ -5,7 +5,12 @@
 #include "bench-networks.h"
 
 #include <math.h>
+#include <srgan/srgan.h>
 #include <string.h>
+
+#ifdef HAVE_CONVERT
+#include <srgan/srgan-convert.h>
+#endif
 
 const BenchNetwork bench_networks[] = {
     {"g1", "16 channels, 4 hidden layers", 2, 960, 540},
@@ -177,12 +182,15 @@ bench_network_new (const gchar *name, gboolean leaky, GError **error)
 {
   Builder builder = {.leaky = leaky, .error = error};
   const BenchNetwork *bench = bench_networks;
+  g_autofree gchar *full_name = NULL;
 
   while (bench->name && strcmp (bench->name, name) != 0)
     bench++;
   g_return_val_if_fail (bench->name != NULL, NULL);
 
-  builder.network = srgan_network_new (name, SRGAN_COLOUR_RGB, bench->scale);
+  full_name = g_strconcat (name, leaky ? "-leaky" : "", NULL);
+  builder.network =
+      srgan_network_new (full_name, SRGAN_COLOUR_RGB, bench->scale);
   builder.rand = g_rand_new_with_seed (7);
   builder.index = SRGAN_INPUT_NETWORK;
   if (strcmp (name, "g1") == 0)
@@ -200,3 +208,49 @@ bench_network_new (const gchar *name, gboolean leaky, GError **error)
   }
   return builder.network;
 }
+
+#ifdef HAVE_CONVERT
+/* Pixels of a sample each way; samples, the last of which is held back. */
+#define SIDE 16
+#define N_SAMPLES 3
+
+SrganNetwork *
+bench_network_new_int8 (const gchar *name, GError **error)
+{
+  g_autoptr (SrganNetwork) network = bench_network_new (name, TRUE, error);
+  SrganCalibration samples[N_SAMPLES];
+  SrganNetwork *quantised = NULL;
+  GRand *rand = g_rand_new_with_seed (8);
+  gdouble loss;
+  gsize n;
+
+  if (network) {
+    n = (gsize) 3 * SIDE * SIDE;
+    for (guint i = 0; i < N_SAMPLES; i++)
+      samples[i] = (SrganCalibration){SIDE, SIDE,
+          make_numbers (rand, n, .5, sqrt (1. / 12)),
+          make_numbers (rand,
+              n * srgan_network_get_scale (network) *
+                  srgan_network_get_scale (network),
+              .5, sqrt (1. / 12))};
+    quantised = srgan_convert_quantise (
+        network, samples, N_SAMPLES, FALSE, NULL, NULL, &loss, error);
+    for (guint i = 0; i < N_SAMPLES; i++) {
+      g_free ((gpointer) samples[i].input);
+      g_free ((gpointer) samples[i].target);
+    }
+  }
+  g_rand_free (rand);
+  return quantised;
+}
+#else
+SrganNetwork *
+bench_network_new_int8 (const gchar *name, GError **error)
+{
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+      "%s in int8: this build is without the conversion library, which "
+      "calibrates",
+      name);
+  return NULL;
+}
+#endif

@@ -41,4 +41,9 @@ gboolean bench_network_exists (const gchar *name);
 SrganNetwork *bench_network_new (
     const gchar *name, gboolean leaky, GError **error);
 
+/* The leaky twin, made ready for int8 on noise: for timings, and to tell sense
+ * from nonsense. Returns: (transfer full): the network or %NULL with @error
+ * set: %SRGAN_ERROR_UNSUPPORTED in a build without the conversion library. */
+SrganNetwork *bench_network_new_int8 (const gchar *name, GError **error);
+
 G_END_DECLS

@@ -134,8 +134,8 @@ tool_calibrate (SrganNetwork *network, const gchar *folder, GError **error)
         samples->len);
   else
     quantised = srgan_convert_quantise (network,
-        (const SrganCalibration *) samples->data, samples->len, show_progress,
-        NULL, &loss, error);
+        (const SrganCalibration *) samples->data, samples->len, TRUE,
+        show_progress, NULL, &loss, error);
   sigaction (SIGINT, &old, NULL);
   if (isatty (STDERR_FILENO))
     g_printerr ("\r\033[K");

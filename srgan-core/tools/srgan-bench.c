@@ -123,7 +123,9 @@ static gboolean only_reuse;
 static const GOptionEntry entries[] = {
     {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
         "A built-in's name, a model file, or g1 to g4: random weights in the "
-        "shapes\nthat engines are compared on (default: fast-clean)",
+        "shapes\nthat engines are compared on, in int8 with leaky ReLU "
+        "(default: "
+        "fast-clean)",
         "MODEL"},
     {"scale", 's', 0, G_OPTION_ARG_INT, &scale,
         "Times larger (default: the model's, else 2)", "S"},
@@ -910,14 +912,18 @@ add_layers (JsonBuilder *builder, SrganPlan *plan)
 
 /* ---- Networks ---- */
 
+/* g1 to g4 in int8 are the leaky twins. */
 static SrganNetwork *
-open_network (const gchar *name, guint by, GError **error)
+open_network (
+    const gchar *name, guint by, SrganPrecision precision, GError **error)
 {
   gchar *note = NULL;
   SrganNetwork *network;
 
   if (bench_network_exists (name)) {
-    network = bench_network_new (name, FALSE, error);
+    network = precision == SRGAN_PRECISION_INT8
+                  ? bench_network_new_int8 (name, error)
+                  : bench_network_new (name, FALSE, error);
     if (network != NULL && by != 0 && by != srgan_network_get_scale (network)) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
           "%s enlarges %u times, not %u: leave --scale out", name,
@@ -977,8 +983,8 @@ static gint
 bench_network (const SrganPlanSettings *settings)
 {
   GError *error = NULL;
-  SrganNetwork *network = open_network (
-      model != NULL ? model : "fast-clean", (guint) scale, &error);
+  SrganNetwork *network = open_network (model != NULL ? model : "fast-clean",
+      (guint) scale, settings->precision, &error);
   SrganPlan *plan = NULL;
   Result result;
 
@@ -1133,6 +1139,39 @@ suite_add_precisions (Suite *suite, SrganNetwork *network, const gchar *layout,
                               height, SRGAN_PRECISION_BF16, error));
 }
 
+/* One of g1 to g4, and its twin for int8 where this build has one. */
+static gboolean
+suite_add_bench (Suite *suite, const BenchNetwork *bench,
+    const SrganPlanSettings *frame, GError **error)
+{
+  static const SrganPrecision precisions[] = {
+      SRGAN_PRECISION_FP32, SRGAN_PRECISION_INT8};
+  const guint width = frame ? frame->width : bench->width;
+  const guint height = frame ? frame->height : bench->height;
+  gboolean is_done = TRUE;
+
+  for (guint i = 0; is_done && i < G_N_ELEMENTS (precisions); i++) {
+    GError *failure = NULL;
+    SrganNetwork *network =
+        open_network (bench->name, 0, precisions[i], &failure);
+
+    if (network != NULL) {
+      is_done = suite_add_network (
+          suite, network, "rgb", width, height, precisions[i], error);
+      srgan_network_unref (network);
+    } else if (precisions[i] != SRGAN_PRECISION_FP32 &&
+               g_error_matches (
+                   failure, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED)) {
+      tool_warn ("%s", failure->message);
+      g_error_free (failure);
+    } else {
+      g_propagate_error (error, failure);
+      is_done = FALSE;
+    }
+  }
+  return is_done;
+}
+
 /* @frame: (nullable): the size of all frames, instead of their own. */
 static gint
 bench_suite (const SrganPlanSettings *frame)
@@ -1151,15 +1190,8 @@ bench_suite (const SrganPlanSettings *frame)
   json_builder_set_member_name (suite.builder, "results");
   json_builder_begin_array (suite.builder);
   for (const BenchNetwork *bench = bench_networks; is_done && bench->name;
-       bench++) {
-    SrganNetwork *network = bench_network_new (bench->name, FALSE, &error);
-
-    is_done =
-        network != NULL && suite_add_precisions (&suite, network, "rgb",
-                               frame ? frame->width : bench->width,
-                               frame ? frame->height : bench->height, &error);
-    g_clear_pointer (&network, srgan_network_unref);
-  }
+       bench++)
+    is_done = suite_add_bench (&suite, bench, frame, &error);
   for (; is_done && *names != NULL; names++) {
     SrganNetwork *network = srgan_network_open (*names, 0, NULL, &error);
 

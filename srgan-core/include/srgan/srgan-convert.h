@@ -172,8 +172,10 @@ typedef gboolean (*SrganQuantiseFunc) (gdouble done, gpointer user_data);
 
 /**
  * srgan_convert_quantise:
- * @network: a chain of convolutions, with sums or without
+ * @network: a chain of convolutions, with sums and pixel shuffles or without
  * @samples: at least 3; the last third is held back to measure the loss
+ * @search: whether to search, layer by layer, for the ranges that lose least;
+ *   else all that was seen counts, which takes a moment instead of minutes
  * @progress: (nullable) (scope call)
  * @loss: (out): dB of PSNR lost on the samples held back
  *
@@ -187,7 +189,7 @@ typedef gboolean (*SrganQuantiseFunc) (gdouble done, gpointer user_data);
  */
 SRGAN_API
 SrganNetwork *srgan_convert_quantise (SrganNetwork *network,
-    const SrganCalibration *samples, guint n_samples,
+    const SrganCalibration *samples, guint n_samples, gboolean search,
     SrganQuantiseFunc progress, gpointer user_data, gdouble *loss,
     GError **error);
 
