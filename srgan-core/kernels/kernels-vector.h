@@ -1416,6 +1416,20 @@ interleave_row (
   }
 }
 
+/* Index of component @c of pixel @i of three vectors of interleaved pixels: in
+ * the first two, then in those and the third. */
+#define FROM_TWO(c, i) (3 * (i) + (c) < 2 * LANES ? 3 * (i) + (c) : 0)
+#define FROM_THREE(c, i) \
+  (3 * (i) + (c) < 2 * LANES ? (i) : 3 * (i) + (c) -LANES)
+#define FOUR_FROM(from, c, q) \
+  from (c, 4 * q), from (c, 4 * q + 1), from (c, 4 * q + 2), from (c, 4 * q + 3)
+#define FIRST_FROM_TWO(q) FOUR_FROM (FROM_TWO, 0, q)
+#define FIRST_FROM_THREE(q) FOUR_FROM (FROM_THREE, 0, q)
+#define SECOND_FROM_TWO(q) FOUR_FROM (FROM_TWO, 1, q)
+#define SECOND_FROM_THREE(q) FOUR_FROM (FROM_THREE, 1, q)
+#define THIRD_FROM_TWO(q) FOUR_FROM (FROM_TWO, 2, q)
+#define THIRD_FROM_THREE(q) FOUR_FROM (FROM_THREE, 2, q)
+
 static void
 deinterleave_row (
     gfloat *const *output, const gfloat *input, guint in_stride, guint width)
@@ -1423,9 +1437,21 @@ deinterleave_row (
   const gfloat *restrict in = input;
   gfloat *restrict a = output[0], *restrict b = output[1],
                    *restrict c = output[2];
-  guint x;
+  guint x = 0;
 
-  for (x = 0; x < width; x++, in += in_stride) {
+  if (in_stride == 3)
+    for (; x + LANES <= width; x += LANES, in += 3 * LANES) {
+      Vector u = load_vector (in), v = load_vector (in + LANES);
+      Vector w = load_vector (in + 2 * LANES);
+
+      store_vector (
+          a + x, PERMUTE (PERMUTE (u, v, FIRST_FROM_TWO), w, FIRST_FROM_THREE));
+      store_vector (b + x,
+          PERMUTE (PERMUTE (u, v, SECOND_FROM_TWO), w, SECOND_FROM_THREE));
+      store_vector (
+          c + x, PERMUTE (PERMUTE (u, v, THIRD_FROM_TWO), w, THIRD_FROM_THREE));
+    }
+  for (; x < width; x++, in += in_stride) {
     a[x] = in[0];
     b[x] = in[1];
     c[x] = in[2];
