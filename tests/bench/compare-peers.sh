@@ -4,13 +4,15 @@
 # the outputs lie apart. Run it on a quiet machine.
 #
 #   compare-peers.sh [--install] [--build FOLDER] [--threads N] [--rounds N]
-#                    [--runs N] [--int8] [g1] [g2] [g3] [g4]
+#                    [--runs N] [--limit S] [--int8] [g1] [g2] [g3] [g4]
 #
 # Peers: ONNX Runtime (npm's onnxruntime-node), oneDNN (libdnnl-dev), PyTorch
 # (python3-torch); those that are missing are named. --install gets them from
-# Debian and npm first. --int8: the leaky twins of the networks, ours in int8
-# against ours in fp32. What is made and kept lies in $SRGAN_BENCH (by default
-# ~/.cache/srgan-bench).
+# Debian and npm first. --int8: the leaky twins of the networks, calibrated on
+# noise, ours in int8 against ours in fp32 and oneDNN's 8-bit convolutions (of
+# which only the time is compared). --limit: seconds that one program may take
+# (600): one that needs more is left out. What is made and kept lies in
+# $SRGAN_BENCH (by default ~/.cache/srgan-bench).
 #
 # SPDX-License-Identifier: MIT
 set -euo pipefail

@@ -27,6 +27,8 @@ class Network:
         self.scale = network["scale"]
         self.tensors = {}
         for name, tensor in header.items():
+            if tensor["dtype"] != "F32":
+                continue  # what only int8 needs
             first, end = tensor["data_offsets"]
             values = np.frombuffer(data[first:end], "<f4")
             self.tensors[name] = values.reshape(tensor["shape"])

@@ -1,6 +1,8 @@
-// run-onednn NAME WxH INPUT OUTPUT THREADS RUNS direct|winograd: oneDNN, the
+// run-onednn NAME WxH INPUT OUTPUT THREADS RUNS direct|winograd|u8: oneDNN, the
 // layers that network.py listed in NAME.layers and NAME.weights, in whatever
 // layouts it likes best. Prints {"times": [ms, ...]}; see compare-peers.sh.
+// u8: convolutions of 8-bit maps and weights, activated ones to 8 bits, by one
+// scale: for the time that it takes; the output means nothing.
 //
 // SPDX-License-Identifier: MIT
 #include <omp.h>
@@ -21,6 +23,8 @@ using Tag = memory::format_tag;
 using Type = memory::data_type;
 
 namespace {
+
+enum class Way { direct, winograd, u8 };
 
 engine cpu(engine::kind::cpu, 0);
 stream queue(cpu);
@@ -47,12 +51,16 @@ memory reorder_to(memory from, const memory::desc &desc) {
   return to;
 }
 
-// Weights, once.
-memory pack(memory from, const memory::desc &desc) {
+// Weights, once; times @scale where they become integers.
+memory pack(memory from, const memory::desc &desc, float scale = 1) {
   if (from.get_desc() == desc)
     return from;
   memory to(desc, cpu);
-  reorder(from, to).execute(queue, from, to);
+  primitive_attr attributes;
+  if (scale != 1)
+    attributes.set_output_scales(0, {scale});
+  reorder(reorder::primitive_desc(from, to, attributes))
+      .execute(queue, from, to);
   queue.wait();
   return to;
 }
@@ -71,14 +79,20 @@ void add_prelu(memory map, memory slope) {
   });
 }
 
-memory add_conv(memory from, memory weight, memory bias, bool winograd,
+memory add_conv(memory from, memory weight, memory bias, Way way,
     const std::string &activation, float low) {
   auto w = weight.get_desc().dims(), in = from.get_desc().dims();
   memory::dims out = {1, w[0], in[2], in[3]}, pad = {w[2] / 2, w[2] / 2};
-  auto any = [](const memory::dims &dims) {
-    return memory::desc(dims, Type::f32, Tag::any);
+  auto any = [](const memory::dims &dims, Type type) {
+    return memory::desc(dims, type, Tag::any);
   };
+  const bool is_u8 = way == Way::u8;
+  const Type from_type = is_u8 ? Type::u8 : Type::f32;
+  const Type to_type =
+      is_u8 && activation != "none" ? Type::u8 : Type::f32;
   primitive_attr attributes;
+  if (is_u8)
+    attributes.set_output_scales(0, {1.f / 128});
   if (activation == "leaky-relu") {
     post_ops after;
     after.append_eltwise(1.f, algorithm::eltwise_relu, low, 0.f);
@@ -86,19 +100,20 @@ memory add_conv(memory from, memory weight, memory bias, bool winograd,
   }
   auto describe = [&](algorithm a) {
     return convolution_forward::primitive_desc(
-        convolution_forward::desc(prop_kind::forward_inference, a, any(in),
-            any(w), bias.get_desc(), any(out), {1, 1}, pad, pad),
+        convolution_forward::desc(prop_kind::forward_inference, a,
+            any(in, from_type), any(w, is_u8 ? Type::s8 : Type::f32),
+            bias.get_desc(), any(out, to_type), {1, 1}, pad, pad),
         attributes, cpu);
   };
   convolution_forward::primitive_desc desc;
   try {
-    desc = describe(winograd ? algorithm::convolution_winograd
-                             : algorithm::convolution_direct);
+    desc = describe(way == Way::winograd ? algorithm::convolution_winograd
+                                         : algorithm::convolution_direct);
   } catch (const dnnl::error &) {
     desc = describe(algorithm::convolution_direct);
   }
   memory source = reorder_to(from, desc.src_desc());
-  memory packed = pack(weight, desc.weights_desc());
+  memory packed = pack(weight, desc.weights_desc(), is_u8 ? 127 : 1);
   memory to(desc.dst_desc(), cpu);
   convolution_forward step(desc);
   steps.push_back([=]() mutable {
@@ -145,7 +160,7 @@ memory add_enlarged(memory from, long factor, bool shuffle) {
   return to;
 }
 
-void add_layers(const std::string &name, bool winograd) {
+void add_layers(const std::string &name, Way way) {
   std::ifstream layers(name + ".layers");
   std::ifstream weights(name + ".weights", std::ios::binary);
   for (std::string text; std::getline(layers, text);) {
@@ -162,7 +177,7 @@ void add_layers(const std::string &name, bool winograd) {
           memory::desc({out, in, side, side}, Type::f32, Tag::oihw));
       memory bias = read_values(
           weights, memory::desc({out}, Type::f32, Tag::x));
-      map = add_conv(from, weight, bias, winograd, activation, low);
+      map = add_conv(from, weight, bias, way, activation, low);
     } else if (kind == "add") {
       line >> other >> activation >> low;
       map = add_sum(from, maps.at(other));
@@ -197,7 +212,10 @@ int main(int argc, char **argv) {
   omp_set_num_threads(std::atoi(argv[5]));
   std::ifstream input(argv[3], std::ios::binary);
   maps["input"] = read_values(input, plain({1, 3, height, width}));
-  add_layers(argv[1], std::string(argv[7]) == "winograd");
+  const std::string way = argv[7];
+  add_layers(argv[1], way == "winograd" ? Way::winograd
+                      : way == "u8"     ? Way::u8
+                                        : Way::direct);
   memory map = maps.at("output");
   memory result = reorder_to(map, plain(map.get_desc().dims()));
 
