@@ -233,6 +233,8 @@ fill_steps (Chain *self, GError **error)
     fill_step (self, g_ptr_array_index (names, i), &step);
     if (step.kind == STEP_IGNORED)
       continue;
+    if (step.kind == STEP_SHUFFLE || step.kind == STEP_LAMBDA)
+      channels = 0;
     if (step.kind == STEP_CONV && channels > 0 && step.input != channels &&
         step.output == channels) {
       /* a transposed convolution by another name */

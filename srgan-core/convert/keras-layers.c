@@ -594,18 +594,54 @@ add_product (
   return add_joined (self, call, SRGAN_NODE_MULTIPLY, call->output, error);
 }
 
+/* max (a, b) = a + max (b - a, 0); min (a, b) = a - max (a - b, 0) */
+static gboolean
+add_extreme (
+    SrganKeras *self, SrganKerasCall *call, gboolean largest, GError **error)
+{
+  g_autofree gchar *value = g_strdup (srgan_keras_get_value (self, call, 0));
+
+  for (guint i = 1; i < call->arguments->len; i++) {
+    const gchar *other = srgan_keras_get_value (self, call, i);
+    g_autofree gchar *between =
+        g_strdup_printf ("%s\001difference %u", call->output, i);
+    g_autofree gchar *above =
+        g_strdup_printf ("%s\001above %u", call->output, i);
+    g_autofree gchar *result =
+        i + 1 == call->arguments->len
+            ? g_strdup (call->output)
+            : g_strdup_printf ("%s\001extreme %u", call->output, i);
+
+    if (other == NULL || value == NULL)
+      return srgan_convert_unsupported (
+          error, "its input %u is not understood", i + 1);
+    srgan_graph_node_add_input (
+        srgan_keras_add_node (
+            self, call, SRGAN_NODE_SUBTRACT, largest ? other : value, between),
+        largest ? value : other);
+    srgan_keras_add_node (self, call, SRGAN_NODE_RELU, between, above);
+    srgan_graph_node_add_input (
+        srgan_keras_add_node (self, call,
+            largest ? SRGAN_NODE_ADD : SRGAN_NODE_SUBTRACT, value, result),
+        above);
+    g_free (value);
+    value = g_steal_pointer (&result);
+  }
+  return TRUE;
+}
+
 static gboolean
 add_largest (
     SrganKeras *self, SrganKerasCall *call, const gchar *value, GError **error)
 {
-  return add_joined (self, call, SRGAN_NODE_MAXIMUM, call->output, error);
+  return add_extreme (self, call, TRUE, error);
 }
 
 static gboolean
 add_smallest (
     SrganKeras *self, SrganKerasCall *call, const gchar *value, GError **error)
 {
-  return add_joined (self, call, SRGAN_NODE_MINIMUM, call->output, error);
+  return add_extreme (self, call, FALSE, error);
 }
 
 static gboolean
@@ -935,7 +971,8 @@ add_lambda (
   return srgan_keras_add_lambda (self, call, error);
 }
 
-/* TensorFlow's functions as layers: which one is a setting. */
+/* TensorFlow's functions as layers: which one is a setting. (TensorFlow's
+ * operations are found like any class's name.) */
 static gboolean
 add_function_layer (
     SrganKeras *self, SrganKerasCall *call, const gchar *value, GError **error)
@@ -958,12 +995,13 @@ add_function_layer (
 static const struct {
   const gchar *name;
   Add add;
+  gboolean joins; /* several maps */
 } layers[] = {
     {"Activation", add_activation},
     {"ActivityRegularization", add_identity},
-    {"Add", add_sum},
+    {"Add", add_sum, TRUE},
     {"AtrousConvolution2D", add_conv},
-    {"Average", add_average},
+    {"Average", add_average, TRUE},
     {"AveragePooling2D", add_average_pool},
     {"BatchNormalization", add_batch_norm},
     {"BatchNormalizationV1", add_batch_norm},
@@ -985,10 +1023,10 @@ static const struct {
     {"Lambda", add_lambda},
     {"LeakyReLU", add_leaky_relu_layer},
     {"MaxPooling2D", add_max_pool},
-    {"Maximum", add_largest},
+    {"Maximum", add_largest, TRUE},
     {"Merge", add_merge},
-    {"Minimum", add_smallest},
-    {"Multiply", add_product},
+    {"Minimum", add_smallest, TRUE},
+    {"Multiply", add_product, TRUE},
     {"Normalization", add_normalization},
     {"PReLU", add_prelu},
     {"Permute", add_permute},
@@ -999,10 +1037,9 @@ static const struct {
     {"Resizing", add_resizing},
     {"SeparableConv2D", add_separable},
     {"SpatialDropout2D", add_identity},
-    {"Subtract", add_difference},
+    {"Subtract", add_difference, TRUE},
     {"SyncBatchNormalization", add_batch_norm},
     {"TFOpLambda", add_function_layer},
-    {"TensorFlowOpLayer", add_function_layer},
     {"UpSampling2D", add_upsampling},
     {"ZeroPadding2D", add_padding},
 };
@@ -1012,21 +1049,21 @@ srgan_keras_add_call (SrganKeras *self, SrganKerasCall *call, GError **error)
 {
   const gchar *value = srgan_keras_get_value (self, call, 0);
   const gchar *class_name = call->place.class_name;
-  gboolean known = FALSE, any = FALSE;
+  gboolean known = FALSE, any = FALSE, constants = FALSE;
 
-  for (guint i = 0; i < call->arguments->len; i++)
+  for (guint i = 0; i < call->arguments->len; i++) {
+    SrganKerasArgument *argument = g_ptr_array_index (call->arguments, i);
+
+    constants = constants || argument->constant != NULL;
     any = any || srgan_keras_get_value (self, call, i) != NULL;
+  }
   if (!any && g_hash_table_size (call->keyword_values) == 0)
     return srgan_convert_corrupt (error, "it is called with nothing");
   for (guint i = 0; i < G_N_ELEMENTS (layers); i++)
     if (strcmp (layers[i].name, class_name) == 0 && value != NULL) {
-      /* Keras 3's functions have the names of layers; these have none of
-       * their settings and may be called with constants */
-      if (layers[i].add == add_concat && call->arguments->len < 2 &&
-          g_hash_table_size (call->keyword_values) > 0)
-        break;
-      if (layers[i].add == add_function_layer &&
-          strcmp (class_name, "TensorFlowOpLayer") == 0)
+      /* Keras 3's functions have the names of layers, but may be called with
+       * constants, and by keyword */
+      if (layers[i].joins && (call->arguments->len < 2 || constants))
         break;
       return layers[i].add (self, call, value, error);
     }

@@ -22,6 +22,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+import keras_models
 import tensorflow_files
 
 # --- A little PyTorch ---------------------------------------------------------
@@ -890,6 +891,7 @@ def main():
             "options": options,
         })
     entries += tensorflow_files.make_all(folder, conv2d)
+    entries += keras_models.make(folder)
     with open(os.path.join(folder, "LIST.json"), "w") as f:
         json.dump({"version": 1, "entries": entries}, f, indent=1)
 
