@@ -620,7 +620,8 @@ finish_call (Model *model, Layer *layer, SrganKerasCall *call, guint number,
   } else {
     done = srgan_keras_add_call (self, call, error);
   }
-  if (!done) {
+  /* of models in models: the innermost layer */
+  if (!done && !g_str_has_prefix ((*error)->message, "layer '")) {
     g_autofree gchar *quoted = srgan_convert_quote (layer->name, -1);
     g_autofree gchar *class_name = srgan_convert_quote (layer->class_name, -1);
 
@@ -808,7 +809,7 @@ add_functional (Model *model, JsonObject *config, GPtrArray *inputs,
          layer->nodes != NULL && j < json_array_get_length (layer->nodes); j++)
       if (!add_node (model, layer, j, json_array_get_element (layer->nodes, j),
               error)) {
-        if (*error != NULL && !g_str_has_prefix ((*error)->message, "layer ")) {
+        if (!g_str_has_prefix ((*error)->message, "layer '")) {
           g_autofree gchar *quoted = srgan_convert_quote (layer->name, -1);
 
           g_prefix_error (error, "layer '%s': ", quoted);

@@ -610,7 +610,7 @@ put_fused (Writer *self, const gchar *name, const gchar *operation,
   g_autofree gchar *value = NULL;
 
   if (n_inputs < 2)
-    return srgan_convert_corrupt (error, "node '%.60s': too few inputs", name);
+    return srgan_convert_corrupt (error, "a node with too few inputs");
   for (guint i = 0; i <= n; i++) {
     g_autofree gchar *result =
         i == n ? g_strdup (name) : g_strdup_printf ("%s/step%u", name, i);
@@ -649,9 +649,8 @@ put_fused (Writer *self, const gchar *name, const gchar *operation,
                  strcmp (step, "BiasAdd") == 0 || strcmp (step, "Prelu") == 0) {
         g_autofree gchar *quoted = srgan_convert_quote (step, -1);
 
-        return srgan_convert_unsupported (error,
-            "node '%.60s': '%s' within a convolution is not supported", name,
-            quoted);
+        return srgan_convert_unsupported (
+            error, "'%s' within a convolution is not supported", quoted);
       } else {
         put_simple_node (self, result, step, value);
       }

@@ -402,8 +402,8 @@ def many(k, x):
     y = k.plain("Multiply", [y, gate], lambda p, q: p * q)
     y = k.conv2d(y, 12)
     y = k.plain("PixelShuffle", y, lambda v: to_space(v, 2), upscale_factor=2)
-    return k.finish(k.plain("Cropping2D", y, lambda v: v[1:-1, 2:-2],
-                            cropping=[[1, 1], [2, 2]]))
+    return k.finish(k.plain("Cropping2D", y, lambda v: v[2:-2, 2:-2],
+                            cropping=[[2, 2], [2, 2]]))
 
 
 def plain_espcn(k, x):
