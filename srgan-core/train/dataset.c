@@ -7,15 +7,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/codec.h"
+#include "train/degraded.h"
+#include "train/original.h"
 #include "train/picture.h"
 #include "train/random.h"
-
-/* Samples are kept in 1/256 of an 8-bit code. */
-#define FRACTION 256
-
-/* The Gaussian's cut-off; at sigma 1.5, the largest allowed, what lies beyond
- * is a hundredth. */
-#define BLUR_RADIUS 4
 
 /* Validation sees so many output pixels a side of each picture, or what the
  * smallest has. */
@@ -23,28 +19,27 @@
 
 /* Streams of random numbers that no training step uses. */
 #define VALIDATION_STREAM G_MAXUINT64
+#define DEGRADED_STREAM (G_MAXUINT64 - 1)
+#define DEGRADED_VALIDATION_STREAM (G_MAXUINT64 - 2)
 
-/* A picture: luma, or R'G'B' plane by plane. */
+/* A picture as a codec left it: made by the first who asks. */
 typedef struct {
-  guint width;
-  guint height;
-  guint16 *samples;
-} Plane;
+  gsize made; /* 0: not yet; the others wait for it */
+  SrganDegraded *degraded;
+} Slot;
 
 struct _SrganDataset {
   const SrganRecipe *recipe;
-  GArray *training; /* of Plane */
+  GArray *training; /* of SrganOriginal */
   GArray *validation;
+  Slot *slots;            /* [training][variants], or NULL */
+  Slot *validation_slots; /* [validation], or NULL */
+  GMutex mutex;           /* guards error */
+  GError *error;          /* of the first codec that failed */
   guint channels;
   guint validation_patch;
   guint n_left_out;
 };
-
-static void
-plane_clear (gpointer plane)
-{
-  g_free (((Plane *) plane)->samples);
-}
 
 /* A number, 0 .. 1, that says whether a picture is held back: a hash of its
  * name without the _NUMBER that tells crops of one source apart, so that no
@@ -71,39 +66,6 @@ draw_lot (const gchar *path)
     hash = (hash ^ (guint8) *c) * G_GUINT64_CONSTANT (0x100000001b3);
   random = srgan_random_init (hash, 0, 0);
   return srgan_random_unit (&random);
-}
-
-static gboolean
-read_plane (const gchar *path, guint channels, guint smallest, Plane *plane,
-    GError **error)
-{
-  g_autoptr (SrganPicture) picture = srgan_picture_load (path, error);
-  gsize n;
-
-  if (picture == NULL)
-    return FALSE;
-  if (picture->width < smallest || picture->height < smallest) {
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "%s is %ux%u: a patch needs %ux%u", path, picture->width,
-        picture->height, smallest, smallest);
-    return FALSE;
-  }
-  n = (gsize) picture->width * picture->height;
-  plane->width = picture->width;
-  plane->height = picture->height;
-  plane->samples = g_new (guint16, n * channels);
-  if (channels == 1) {
-    g_autofree gdouble *luma = g_new (gdouble, n);
-
-    srgan_picture_get_luma (picture, luma);
-    for (gsize i = 0; i < n; i++)
-      plane->samples[i] = (guint16) (luma[i] * FRACTION + .5);
-  } else {
-    for (gsize i = 0; i < n; i++)
-      for (guint c = 0; c < channels; c++)
-        plane->samples[c * n + i] = picture->rgb[3 * i + c] * FRACTION;
-  }
-  return TRUE;
 }
 
 /* Which side of the dataset a folder's pictures go to. */
@@ -133,7 +95,7 @@ read_pictures (SrganDataset *dataset, GPtrArray *paths, ReadTo to,
     gboolean held_back = to == READ_BY_LOT ? draw_lot (path) < held_back_below
                                            : to == READ_FOR_VALIDATION;
     GError *cause = NULL;
-    Plane plane;
+    SrganOriginal original;
 
     if (g_cancellable_is_cancelled (cancellable)) {
       g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED,
@@ -142,12 +104,13 @@ read_pictures (SrganDataset *dataset, GPtrArray *paths, ReadTo to,
     }
     if (held_back && dataset->validation->len >= recipe->validation_pictures)
       continue;
-    if (read_plane (path, dataset->channels, smallest, &plane, &cause)) {
+    if (srgan_original_read (
+            &original, path, dataset->channels, smallest, &cause)) {
       if (held_back)
         dataset->validation_patch = MIN (dataset->validation_patch,
-            MIN (plane.width, plane.height) / recipe->scale);
+            MIN (original.width, original.height) / recipe->scale);
       g_array_append_val (
-          held_back ? dataset->validation : dataset->training, plane);
+          held_back ? dataset->validation : dataset->training, original);
     } else {
       dataset->n_left_out++;
       if (message != NULL) {
@@ -170,17 +133,23 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   g_autoptr (GPtrArray) paths = NULL;
   guint smallest = recipe->patch * recipe->scale;
 
+  if ((recipe->x264 > 0 && !srgan_codec_check (SRGAN_CODEC_X264, error)) ||
+      (recipe->jpeg > 0 && !srgan_codec_check (SRGAN_CODEC_JPEG, error))) {
+    g_prefix_error (error, recipe->x264 > 0 ? "data.x264: " : "data.jpeg: ");
+    return NULL;
+  }
   paths = srgan_picture_list (recipe->folder, TRUE, error);
   if (paths == NULL)
     return NULL;
 
   dataset = g_new0 (SrganDataset, 1);
+  g_mutex_init (&dataset->mutex);
   dataset->recipe = recipe;
   dataset->channels = srgan_recipe_get_channels (recipe);
-  dataset->training = g_array_new (FALSE, FALSE, sizeof (Plane));
-  dataset->validation = g_array_new (FALSE, FALSE, sizeof (Plane));
-  g_array_set_clear_func (dataset->training, plane_clear);
-  g_array_set_clear_func (dataset->validation, plane_clear);
+  dataset->training = g_array_new (FALSE, FALSE, sizeof (SrganOriginal));
+  dataset->validation = g_array_new (FALSE, FALSE, sizeof (SrganOriginal));
+  g_array_set_clear_func (dataset->training, srgan_original_clear);
+  g_array_set_clear_func (dataset->validation, srgan_original_clear);
   dataset->validation_patch =
       MAX (VALIDATION_SIDE / recipe->scale, recipe->patch);
 
@@ -214,6 +183,11 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
         recipe->folder, smallest, smallest);
     return NULL;
   }
+  if (srgan_recipe_degrades (recipe)) {
+    dataset->slots =
+        g_new0 (Slot, (gsize) dataset->training->len * recipe->variants);
+    dataset->validation_slots = g_new0 (Slot, dataset->validation->len);
+  }
   return g_steal_pointer (&dataset);
 }
 
@@ -222,6 +196,18 @@ srgan_dataset_free (SrganDataset *dataset)
 {
   if (dataset == NULL)
     return;
+  for (gsize i = 0;
+       dataset->slots != NULL &&
+       i < (gsize) dataset->training->len * dataset->recipe->variants;
+       i++)
+    srgan_degraded_free (dataset->slots[i].degraded);
+  for (guint i = 0;
+       dataset->validation_slots != NULL && i < dataset->validation->len; i++)
+    srgan_degraded_free (dataset->validation_slots[i].degraded);
+  g_free (dataset->slots);
+  g_free (dataset->validation_slots);
+  g_clear_error (&dataset->error);
+  g_mutex_clear (&dataset->mutex);
   g_array_unref (dataset->training);
   g_array_unref (dataset->validation);
   g_free (dataset);
@@ -251,43 +237,40 @@ srgan_dataset_get_validation_patch (const SrganDataset *dataset)
   return dataset->validation_patch;
 }
 
-/* A window of a plane in 8-bit codes; what lies outside is mirrored. */
-static void
-cut_window (const Plane *plane, guint channel, gint left, gint top, guint width,
-    guint height, gfloat *output)
+/* Whether a codec failed; then what it should have made is clean. */
+gboolean
+srgan_dataset_check (SrganDataset *dataset, GError **error)
 {
-  const guint16 *samples =
-      plane->samples + (gsize) channel * plane->width * plane->height;
+  gboolean good;
 
-  for (guint y = 0; y < height; y++) {
-    const guint16 *row = samples + (gsize) srgan_resample_mirror (
-                                       top + (gint) y, plane->height) *
-                                       plane->width;
-
-    if (left >= 0 && left + width <= plane->width) {
-      for (guint x = 0; x < width; x++)
-        output[x] = row[left + x] * (1.f / FRACTION);
-    } else {
-      for (guint x = 0; x < width; x++)
-        output[x] = row[srgan_resample_mirror (left + (gint) x, plane->width)] *
-                    (1.f / FRACTION);
-    }
-    output += width;
-  }
+  g_mutex_lock (&dataset->mutex);
+  good = dataset->error == NULL;
+  if (!good && error != NULL)
+    *error = g_error_copy (dataset->error);
+  g_mutex_unlock (&dataset->mutex);
+  return good;
 }
 
-/* One of the choices in @mask. */
-static guint
-draw_choice (SrganRandom *random, guint mask)
+/* What @slot holds, made now if it was not; NULL: clean. @smallest: the side of
+ * an input that has to fit. */
+static const SrganDegraded *
+get_degraded (SrganDataset *dataset, Slot *slot, const SrganOriginal *original,
+    guint smallest, gboolean varies, SrganRandom random)
 {
-  guint n = 0, drawn, choice;
+  if (g_once_init_enter (&slot->made)) {
+    GError *error = NULL;
 
-  for (guint rest = mask; rest != 0; rest &= rest - 1)
-    n++;
-  drawn = srgan_random_below (random, n);
-  for (choice = 0;; choice++)
-    if (mask & 1u << choice && drawn-- == 0)
-      return choice;
+    if (!srgan_degraded_new (dataset->recipe, original, smallest, varies,
+            &random, &slot->degraded, &error)) {
+      g_mutex_lock (&dataset->mutex);
+      if (dataset->error == NULL)
+        dataset->error = g_steal_pointer (&error);
+      g_mutex_unlock (&dataset->mutex);
+      g_clear_error (&error);
+    }
+    g_once_init_leave (&slot->made, 1);
+  }
+  return slot->degraded;
 }
 
 /* Where a patch of @side lies in @size pixels. */
@@ -295,71 +278,6 @@ static gint
 draw_place (SrganRandom *random, guint size, guint side)
 {
   return (gint) srgan_random_below (random, size - side + 1);
-}
-
-/* The target with @margin pixels around it, softened or not: @output is
- * side + 2 margin squared, in codes. */
-static void
-make_window (const SrganRecipe *recipe, const Plane *plane, guint channel,
-    SrganRandom *random, guint side, guint margin, gfloat *output)
-{
-  guint window = side + 2 * margin;
-  guint smaller = MIN (plane->width, plane->height);
-  gboolean softened = srgan_random_unit (random) < recipe->softened;
-  gboolean blurred = srgan_random_unit (random) < recipe->blurred;
-  g_autofree gfloat *input = NULL, *scratch = NULL;
-
-  if (!softened || (!blurred && smaller == side)) {
-    gint left = draw_place (random, plane->width, side);
-    gint top = draw_place (random, plane->height, side);
-
-    cut_window (plane, channel, left - (gint) margin, top - (gint) margin,
-        window, window, output);
-  } else if (blurred) {
-    gdouble sigma = srgan_random_between (
-        random, recipe->blur_sigma[0], recipe->blur_sigma[1]);
-    gint left = draw_place (random, plane->width, side);
-    gint top = draw_place (random, plane->height, side);
-    g_autoptr (SrganResampler) blur =
-        srgan_resampler_new_gaussian (window, sigma, BLUR_RADIUS);
-
-    input = g_new (gfloat, (gsize) window * window);
-    scratch = g_new (gfloat, (gsize) window * window);
-    cut_window (plane, channel, left - (gint) margin, top - (gint) margin,
-        window, window, input);
-    srgan_resample (blur, blur, input, output, scratch);
-  } else {
-    gdouble ratio = srgan_random_between (
-        random, recipe->reduction[0], recipe->reduction[1]);
-    SrganResampleFilter filter = draw_choice (random, recipe->reduction_filter);
-    /* pixels around the window that the widest filter reaches */
-    const guint reach = 6;
-    g_autoptr (SrganResampler) horizontal = NULL;
-    g_autoptr (SrganResampler) vertical = NULL;
-    gdouble left, top;
-    gint first_x, first_y;
-    guint n_in;
-
-    /* a small picture keeps enough for a patch */
-    ratio = MIN (MAX (ratio, (gdouble) side / smaller), 1);
-    left = draw_place (
-        random, MAX ((guint) floor (plane->width * ratio + 1e-6), side), side);
-    top = draw_place (
-        random, MAX ((guint) floor (plane->height * ratio + 1e-6), side), side);
-    left = (left - margin) / ratio;
-    top = (top - margin) / ratio;
-    first_x = (gint) floor (left) - (gint) reach;
-    first_y = (gint) floor (top) - (gint) reach;
-    n_in = (guint) ceil (window / ratio) + 2 * reach + 1;
-
-    input = g_new (gfloat, (gsize) n_in * n_in);
-    scratch = g_new (gfloat, (gsize) window * n_in);
-    horizontal =
-        srgan_resampler_new (filter, n_in, window, ratio, left - first_x);
-    vertical = srgan_resampler_new (filter, n_in, window, ratio, top - first_y);
-    cut_window (plane, channel, first_x, first_y, n_in, n_in, input);
-    srgan_resample (horizontal, vertical, input, output, scratch);
-  }
 }
 
 /* @output[y][x] = one of the eight images of the square @input; its pixels are
@@ -402,33 +320,15 @@ draw_turning (const SrganRecipe *recipe, SrganRandom *random)
   }
 }
 
-/* Light is added up in linear light, a channel's codes there and back. */
 static void
-to_linear (gfloat *samples, gsize n, gboolean luma)
-{
-  for (gsize i = 0; i < n; i++)
-    samples[i] = srgan_luma_to_linear (
-        luma ? samples[i] : 16 + samples[i] * (219 / 255.f));
-}
-
-static void
-from_linear (gfloat *samples, gsize n, gboolean luma)
-{
-  for (gsize i = 0; i < n; i++) {
-    gfloat code = srgan_linear_to_luma (MAX (samples[i], 0));
-
-    samples[i] = luma ? code : (code - 16) * (255 / 219.f);
-  }
-}
-
-static void
-make_pair (const SrganDataset *dataset, const Plane *plane, SrganRandom *random,
-    guint patch, gboolean flips, gfloat *input, gfloat *target)
+make_pair (const SrganDataset *dataset, const SrganOriginal *original,
+    SrganRandom *random, guint patch, gboolean flips, gfloat *input,
+    gfloat *target)
 {
   const SrganRecipe *recipe = dataset->recipe;
   guint scale = recipe->scale;
   guint side = patch * scale;
-  guint margin = 2 * scale + BLUR_RADIUS;
+  guint margin = srgan_downscale_get_reach (recipe) + SRGAN_BLUR_RADIUS;
   guint window = side + 2 * margin;
   guint channels = dataset->channels;
   gsize n_large = (gsize) window * window, n_small = (gsize) patch * patch;
@@ -436,48 +336,38 @@ make_pair (const SrganDataset *dataset, const Plane *plane, SrganRandom *random,
   g_autofree gfloat *small = g_new (gfloat, n_small);
   g_autofree gfloat *scratch = g_new (gfloat, (gsize) patch * window);
   g_autoptr (SrganResampler) down = NULL;
-  SrganRandom start = *random;
-  SrganDownscale downscale;
+  SrganSoftening softening;
+  SrganResampleFilter filter;
+  gint left, top;
   gboolean linear;
   guint turning = 0;
 
-  /* the same lots for each channel */
-  for (guint c = 0; c < channels; c++) {
-    *random = start;
-    make_window (recipe, plane, c, random, side, margin, large + c * n_large);
-  }
-  downscale = draw_choice (random, recipe->downscale);
-  linear = downscale == SRGAN_DOWNSCALE_BICUBIC_LINEAR ||
-           downscale == SRGAN_DOWNSCALE_BOX_LINEAR;
+  srgan_softening_draw (&softening, recipe, original, side, random);
+  left = draw_place (random,
+      srgan_softening_get_size (&softening, original->width, side), side);
+  top = draw_place (random,
+      srgan_softening_get_size (&softening, original->height, side), side);
+  for (guint c = 0; c < channels; c++)
+    srgan_original_cut (original, c, &softening, left - (gint) margin,
+        top - (gint) margin, window, large + c * n_large);
+  filter = srgan_downscale_get_filter (
+      srgan_random_choice (random, recipe->downscale), &linear);
   if (flips)
     turning = draw_turning (recipe, random);
-  if (flips && (recipe->brightness[0] != 0 || recipe->brightness[1] != 0 ||
-                   recipe->contrast[0] != 1 || recipe->contrast[1] != 1)) {
-    gfloat factor = (gfloat) srgan_random_between (
-        random, recipe->contrast[0], recipe->contrast[1]);
-    gfloat offset =
-        (gfloat) (255 * srgan_random_between (random, recipe->brightness[0],
-                            recipe->brightness[1]));
+  srgan_light_apply (
+      srgan_light_draw (recipe, flips, random), large, n_large * channels);
 
-    for (gsize i = 0; i < n_large * channels; i++)
-      large[i] = CLAMP ((large[i] - 127.5f) * factor + 127.5f + offset, 0, 255);
-  }
-
-  down = srgan_resampler_new (downscale == SRGAN_DOWNSCALE_BOX ||
-                                      downscale == SRGAN_DOWNSCALE_BOX_LINEAR
-                                  ? SRGAN_RESAMPLE_BOX
-                                  : SRGAN_RESAMPLE_BICUBIC,
-      window, patch, 1. / scale, margin);
+  down = srgan_resampler_new (filter, window, patch, 1. / scale, margin);
   for (guint c = 0; c < channels; c++) {
     gfloat *plane_large = large + c * n_large;
 
     turn (plane_large + (gsize) margin * window + margin, window, side, turning,
         1 / 255.f, channels, target + c);
     if (linear)
-      to_linear (plane_large, n_large, channels == 1);
+      srgan_codes_to_linear (plane_large, n_large, channels == 1);
     srgan_resample (down, down, plane_large, small, scratch);
     if (linear)
-      from_linear (small, n_small, channels == 1);
+      srgan_codes_from_linear (small, n_small, channels == 1);
     for (gsize i = 0; i < n_small; i++) {
       small[i] = CLAMP (small[i], 0, 255);
       if (recipe->rounded)
@@ -487,26 +377,87 @@ make_pair (const SrganDataset *dataset, const Plane *plane, SrganRandom *random,
   }
 }
 
+/* The same of what a codec left of @original. */
+static void
+cut_pair (const SrganDataset *dataset, const SrganOriginal *original,
+    const SrganDegraded *degraded, SrganRandom *random, guint patch,
+    gboolean flips, gfloat *input, gfloat *target)
+{
+  guint scale = dataset->recipe->scale;
+  guint side = patch * scale;
+  guint margin = SRGAN_BLUR_RADIUS, window = side + 2 * margin;
+  guint channels = dataset->channels;
+  gsize n = (gsize) window * window;
+  g_autofree gfloat *large = g_new (gfloat, n);
+  g_autofree gfloat *small = g_new (gfloat, (gsize) patch * patch);
+  gint left = draw_place (random, degraded->side, patch);
+  gint top = draw_place (random, degraded->side, patch);
+  guint turning = flips ? draw_turning (dataset->recipe, random) : 0;
+
+  for (guint c = 0; c < channels; c++) {
+    const guint8 *codes = degraded->input +
+                          ((gsize) c * degraded->side + top) * degraded->side +
+                          left;
+
+    srgan_original_cut (original, c, &degraded->softening,
+        degraded->left + left * (gint) scale - (gint) margin,
+        degraded->top + top * (gint) scale - (gint) margin, window, large);
+    srgan_light_apply (degraded->light, large, n);
+    turn (large + (gsize) margin * window + margin, window, side, turning,
+        1 / 255.f, channels, target + c);
+    for (guint y = 0; y < patch; y++)
+      for (guint x = 0; x < patch; x++)
+        small[y * patch + x] = codes[(gsize) y * degraded->side + x];
+    turn (small, patch, patch, turning, 1 / 255.f, channels, input + c);
+  }
+}
+
 void
-srgan_dataset_make_patch (const SrganDataset *dataset, guint step, guint index,
+srgan_dataset_make_patch (SrganDataset *dataset, guint step, guint index,
     gfloat *input, gfloat *target)
 {
   const SrganRecipe *recipe = dataset->recipe;
   SrganRandom random = srgan_random_init (recipe->seed, step, index);
   guint picture = srgan_random_below (&random, dataset->training->len);
+  const SrganOriginal *original =
+      &g_array_index (dataset->training, SrganOriginal, picture);
+  const SrganDegraded *degraded = NULL;
 
-  make_pair (dataset, &g_array_index (dataset->training, Plane, picture),
-      &random, recipe->patch, recipe->flips, input, target);
+  if (dataset->slots != NULL) {
+    gsize slot = (gsize) picture * recipe->variants +
+                 srgan_random_below (&random, recipe->variants);
+
+    degraded = get_degraded (dataset, dataset->slots + slot, original,
+        recipe->patch, recipe->flips,
+        srgan_random_init (recipe->seed, DEGRADED_STREAM, slot));
+  }
+  if (degraded != NULL)
+    cut_pair (dataset, original, degraded, &random, recipe->patch,
+        recipe->flips, input, target);
+  else
+    make_pair (dataset, original, &random, recipe->patch, recipe->flips, input,
+        target);
 }
 
 void
 srgan_dataset_make_validation_patch (
-    const SrganDataset *dataset, guint index, gfloat *input, gfloat *target)
+    SrganDataset *dataset, guint index, gfloat *input, gfloat *target)
 {
   SrganRandom random = srgan_random_init (0, VALIDATION_STREAM, index);
+  const SrganOriginal *original =
+      &g_array_index (dataset->validation, SrganOriginal, index);
+  const SrganDegraded *degraded = NULL;
 
-  make_pair (dataset, &g_array_index (dataset->validation, Plane, index),
-      &random, dataset->validation_patch, FALSE, input, target);
+  if (dataset->validation_slots != NULL)
+    degraded = get_degraded (dataset, dataset->validation_slots + index,
+        original, dataset->validation_patch, FALSE,
+        srgan_random_init (0, DEGRADED_VALIDATION_STREAM, index));
+  if (degraded != NULL)
+    cut_pair (dataset, original, degraded, &random, dataset->validation_patch,
+        FALSE, input, target);
+  else
+    make_pair (dataset, original, &random, dataset->validation_patch, FALSE,
+        input, target);
 }
 
 /* --- Ready ahead ------------------------------------------------------- */
@@ -520,7 +471,7 @@ typedef struct {
 } Batch;
 
 struct _SrganPrefetch {
-  const SrganDataset *dataset;
+  SrganDataset *dataset;
   guint batch;
   guint first_index;  /* of the patches of a step that are ours */
   gsize input_length; /* floats of one patch */
@@ -570,7 +521,7 @@ make_batches (gpointer data)
 }
 
 SrganPrefetch *
-srgan_prefetch_new (const SrganDataset *dataset, const SrganRecipe *recipe,
+srgan_prefetch_new (SrganDataset *dataset, const SrganRecipe *recipe,
     guint first_step, guint rank)
 {
   SrganPrefetch *prefetch = g_new0 (SrganPrefetch, 1);

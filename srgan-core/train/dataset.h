@@ -40,8 +40,13 @@ guint srgan_dataset_get_n_left_out (const SrganDataset *dataset);
  * @input, recipe->patch squared, and @target, scale times larger. Any number of
  * threads may call it. */
 SRGAN_API
-void srgan_dataset_make_patch (const SrganDataset *dataset, guint step,
-    guint index, gfloat *input, gfloat *target);
+void srgan_dataset_make_patch (SrganDataset *dataset, guint step, guint index,
+    gfloat *input, gfloat *target);
+
+/* FALSE, with @error set, once a codec failed on a patch: that patch, and what
+ * was learnt since, is not what the recipe asks for. */
+SRGAN_API
+gboolean srgan_dataset_check (SrganDataset *dataset, GError **error);
 
 /* The side of the patches that validation uses, in input pixels. */
 SRGAN_API
@@ -49,7 +54,7 @@ guint srgan_dataset_get_validation_patch (const SrganDataset *dataset);
 /* One patch of picture @index of those held back; always the same. */
 SRGAN_API
 void srgan_dataset_make_validation_patch (
-    const SrganDataset *dataset, guint index, gfloat *input, gfloat *target);
+    SrganDataset *dataset, guint index, gfloat *input, gfloat *target);
 
 /* --- Ready ahead ------------------------------------------------------- */
 
@@ -58,7 +63,7 @@ typedef struct _SrganPrefetch SrganPrefetch;
 /* Starts threads that make the batches of @first_step and later; of the patches
  * of a step those of the process @rank. */
 SRGAN_API
-SrganPrefetch *srgan_prefetch_new (const SrganDataset *dataset,
+SrganPrefetch *srgan_prefetch_new (SrganDataset *dataset,
     const SrganRecipe *recipe, guint first_step, guint rank);
 SRGAN_API
 void srgan_prefetch_free (SrganPrefetch *prefetch);

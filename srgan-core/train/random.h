@@ -56,4 +56,18 @@ srgan_random_below (SrganRandom *random, guint n)
   return (guint) (((srgan_random_next (random) >> 32) * n) >> 32);
 }
 
+/* One of the choices in @mask, 1 << choice each. */
+static inline guint
+srgan_random_choice (SrganRandom *random, guint mask)
+{
+  guint n = 0, drawn, choice;
+
+  for (guint rest = mask; rest != 0; rest &= rest - 1)
+    n++;
+  drawn = srgan_random_below (random, n);
+  for (choice = 0;; choice++)
+    if (mask & 1u << choice && drawn-- == 0)
+      return choice;
+}
+
 G_END_DECLS

@@ -32,8 +32,11 @@ typedef struct {
 static const gchar *const activations[] = {"relu", "leaky-relu", "prelu", NULL};
 static const gchar *const skips[] = {
     "nearest", "bilinear", "bicubic", "none", NULL};
-static const gchar *const downscales[] = {
-    "bicubic", "box", "bicubic-linear", "box-linear", NULL};
+static const gchar *const downscales[] = {"bicubic", "box", "bicubic-linear",
+    "box-linear", "bilinear", "lanczos", "bilinear-linear", "lanczos-linear",
+    NULL};
+static const gchar *const x264_presets[] = {"ultrafast", "superfast",
+    "veryfast", "faster", "fast", "medium", "slow", NULL};
 static const gchar *const filters[] = {"bicubic", "bilinear", "box", NULL};
 static const gchar *const losses[] = {
     "l1", "charbonnier", "l2", "original-l1", "original-l2", NULL};
@@ -91,7 +94,7 @@ static const Setting settings[] = {
     {"data", "downscale", VALUE_CHOICES, FIELD (downscale), 0, 0, downscales,
         "bicubic",
         "how the input is made: one of these for each patch; bicubic is "
-        "MATLAB's, -linear works in linear light"},
+        "MATLAB's, box the mean of an area, -linear works in linear light"},
     {"data", "round", VALUE_BOOLEAN, FIELD (rounded), 0, 0, NULL, "false",
         "round the input to 8-bit codes"},
     {"data", "softened", VALUE_NUMBER, FIELD (softened), 0, 1, NULL, "0.5",
@@ -108,6 +111,28 @@ static const Setting settings[] = {
         "the two"},
     {"data", "reduction-filter", VALUE_CHOICES, FIELD (reduction_filter), 0, 0,
         filters, "bilinear;box;bicubic", "one of these for each patch"},
+    {"data", "x264", VALUE_NUMBER, FIELD (x264), 0, 1, NULL, "0",
+        "share of the input that goes through x264, 4:2:0, as a frame of a "
+        "short clip in which the picture moves"},
+    {"data", "x264-crf", VALUE_RANGE, FIELD (x264_crf), 0, 50, NULL, "18;35",
+        "its constant rate factor, drawn between the two"},
+    {"data", "x264-preset", VALUE_CHOICES, FIELD (x264_preset), 0, 0,
+        x264_presets, "veryfast;medium", "one of these for each clip"},
+    {"data", "x264-frames", VALUE_RANGE, FIELD (x264_frames), 1, 32, NULL,
+        "3;5", "frames of a clip, drawn between the two"},
+    {"data", "x264-pan", VALUE_NUMBER, FIELD (x264_pan), 0, 64, NULL, "3",
+        "the furthest that a clip moves from one frame to the next, each way, "
+        "in input pixels"},
+    {"data", "x264-zoom", VALUE_NUMBER, FIELD (x264_zoom), 0, 0.2, NULL, "0.01",
+        "and the most that it grows or shrinks"},
+    {"data", "jpeg", VALUE_NUMBER, FIELD (jpeg), 0, 1, NULL, "0",
+        "share of the input that goes through JPEG; what neither takes stays "
+        "clean"},
+    {"data", "jpeg-quality", VALUE_RANGE, FIELD (jpeg_quality), 1, 100, NULL,
+        "60;95", "its quality, drawn between the two"},
+    {"data", "variants", VALUE_COUNT, FIELD (variants), 1, 1000, NULL, "2",
+        "x264, jpeg: how often each picture is coded, with other lots; each "
+        "version is made once, when a patch first needs it, and kept"},
     {"data", "held-back", VALUE_NUMBER, FIELD (held_back), 0.001, 0.9, NULL,
         "0.04",
         "share of the pictures kept for validation, chosen by name: "
@@ -580,6 +605,12 @@ srgan_recipe_get_channels (const SrganRecipe *recipe)
   return recipe->colour == SRGAN_COLOUR_Y ? 1 : 3;
 }
 
+const gchar *
+srgan_recipe_get_x264_preset (guint choice)
+{
+  return x264_presets[choice];
+}
+
 guint
 srgan_recipe_get_n_steps (const SrganRecipe *recipe)
 {
@@ -615,6 +646,13 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "data.patch %u is too small for scale %u to be scored", recipe->patch,
         recipe->scale);
+    return FALSE;
+  }
+  if (recipe->x264 + recipe->jpeg > 1) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "data.x264 and data.jpeg are shares of one whole: together they are "
+        "%g",
+        recipe->x264 + recipe->jpeg);
     return FALSE;
   }
   if (srgan_recipe_get_n_steps (recipe) == 0) {

@@ -60,6 +60,10 @@ typedef enum {
   SRGAN_DOWNSCALE_BOX,
   SRGAN_DOWNSCALE_BICUBIC_LINEAR,
   SRGAN_DOWNSCALE_BOX_LINEAR,
+  SRGAN_DOWNSCALE_BILINEAR,
+  SRGAN_DOWNSCALE_LANCZOS,
+  SRGAN_DOWNSCALE_BILINEAR_LINEAR,
+  SRGAN_DOWNSCALE_LANCZOS_LINEAR,
   SRGAN_N_DOWNSCALES,
 } SrganDownscale;
 
@@ -91,6 +95,15 @@ struct _SrganRecipe {
   gdouble blur_sigma[2];
   gdouble reduction[2];
   guint reduction_filter;
+  gdouble x264;
+  gdouble x264_crf[2];
+  gdouble x264_frames[2];
+  guint x264_preset;
+  gdouble x264_pan;
+  gdouble x264_zoom;
+  gdouble jpeg;
+  gdouble jpeg_quality[2];
+  guint variants;
   gdouble held_back;
   guint validation_pictures;
   guint prefetch_threads;
@@ -158,6 +171,10 @@ guint srgan_recipe_get_channels (const SrganRecipe *recipe);
 /* Steps of all phases. */
 SRGAN_API
 guint srgan_recipe_get_n_steps (const SrganRecipe *recipe);
+
+/* What x264 calls preset @choice. */
+SRGAN_API
+const gchar *srgan_recipe_get_x264_preset (guint choice);
 
 /* Makes @recipe, a copy that will only be shown to an optimizer, say what the
  * adversarial phase wants: adam at @rate, for all of its steps. */

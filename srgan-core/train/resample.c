@@ -16,6 +16,8 @@ filter_reach (SrganResampleFilter filter)
     return 2;
   case SRGAN_RESAMPLE_BILINEAR:
     return 1;
+  case SRGAN_RESAMPLE_LANCZOS:
+    return 3;
   default:
     return .5;
   }
@@ -33,6 +35,12 @@ filter_value (SrganResampleFilter filter, gdouble x)
     return a < 2 ? ((-.5 * a + 2.5) * a - 4) * a + 2 : 0;
   case SRGAN_RESAMPLE_BILINEAR:
     return a < 1 ? 1 - a : 0;
+  case SRGAN_RESAMPLE_LANCZOS:
+    if (a < 1e-9)
+      return 1;
+    return a < 3
+               ? 3 * sin (G_PI * a) * sin (G_PI * a / 3) / (G_PI * a * G_PI * a)
+               : 0;
   default:
     return a < .5 ? 1 : 0;
   }

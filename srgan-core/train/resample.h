@@ -16,6 +16,7 @@ typedef enum {
   SRGAN_RESAMPLE_BICUBIC,  /* Keys 1981, a = -0.5 */
   SRGAN_RESAMPLE_BILINEAR, /* a triangle */
   SRGAN_RESAMPLE_BOX,      /* the mean of the area that a pixel covers */
+  SRGAN_RESAMPLE_LANCZOS,  /* a sinc in the window of one three times as wide */
 } SrganResampleFilter;
 
 /* One direction of a resize: output i is the sum over t of

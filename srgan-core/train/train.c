@@ -1116,6 +1116,8 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
           run.step + 1, run.checkpoint_path, run.output);
       return FALSE;
     }
+    if (!srgan_dataset_check (run.dataset, error))
+      return FALSE;
     due = run.step % recipe->validation_interval == 0 ||
           run.step == recipe->steps || run.step == n_steps;
     if (due && !validate_and_keep (&run, &score, &distance, &best, error))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "pictures.h"
+#include "train/codec.h"
 #include "train/resample.h"
 
 #define PATCH 16
@@ -83,8 +84,8 @@ test_pairs (void)
 static void
 test_ways (void)
 {
-  static const gchar *const ways[] = {
-      "bicubic", "box", "bicubic-linear", "box-linear"};
+  static const gchar *const ways[] = {"bicubic", "box", "bicubic-linear",
+      "box-linear", "bilinear", "lanczos", "bilinear-linear", "lanczos-linear"};
   g_autofree gchar *folder = test_folder_new (4, 200);
   gfloat input[PATCH * PATCH], target[PATCH * PATCH * 4];
 
@@ -143,6 +144,95 @@ test_prefetch (void)
       }
     }
   }
+  test_folder_remove (folder);
+}
+
+/* The mean distance, in codes, of inputs and their reduced targets, of one
+ * channel, edges left out. */
+static gdouble
+measure_distance (SrganDataset *dataset, guint channels, guint channel)
+{
+  const guint side = 2 * PATCH;
+  g_autofree gfloat *input = g_new (gfloat, PATCH * PATCH * channels);
+  g_autofree gfloat *target = g_new (gfloat, side * side * channels);
+  g_autofree gfloat *plane = g_new (gfloat, side * side);
+  g_autofree gfloat *again = g_new (gfloat, PATCH * PATCH);
+  g_autofree gfloat *scratch = g_new (gfloat, PATCH * side);
+  g_autoptr (SrganResampler) down =
+      srgan_resampler_new (SRGAN_RESAMPLE_BICUBIC, side, PATCH, .5, 0);
+  gdouble sum = 0;
+  guint n = 0;
+
+  for (guint step = 0; step < 40; step++) {
+    srgan_dataset_make_patch (dataset, step, 0, input, target);
+    for (guint i = 0; i < side * side; i++)
+      plane[i] = target[i * channels + channel];
+    srgan_resample (down, down, plane, again, scratch);
+    for (guint y = 2; y < PATCH - 2; y++)
+      for (guint x = 2; x < PATCH - 2; x++, n++)
+        sum += fabsf (
+            input[(y * PATCH + x) * channels + channel] - again[y * PATCH + x]);
+  }
+  g_assert_true (srgan_dataset_check (dataset, NULL));
+  return 255 * sum / n;
+}
+
+/* What a codec leaves lies where its target lies, in its colours, the closer
+ * the better the quality, and is the same whenever it is made. */
+static void
+test_degraded (void)
+{
+  static const struct {
+    const gchar *key, *range, *good, *bad;
+  } codecs[] = {
+      {"x264", "x264-crf", "1;2", "38;40"},
+      {"jpeg", "jpeg-quality", "98;99", "8;10"},
+  };
+  static const gchar *const colours[] = {"y", "rgb"};
+  g_autofree gchar *folder = test_folder_new (3, 101);
+
+  if (!srgan_codec_check (SRGAN_CODEC_X264, NULL) ||
+      !srgan_codec_check (SRGAN_CODEC_JPEG, NULL)) {
+    g_test_skip ("GStreamer's codecs are not installed");
+    test_folder_remove (folder);
+    return;
+  }
+  for (guint c = 0; c < G_N_ELEMENTS (codecs); c++)
+    for (guint rgb = 0; rgb < 2; rgb++) {
+      guint channels = rgb ? 3 : 1;
+      g_autoptr (SrganRecipe) recipe = make_recipe (folder, "2");
+      g_autoptr (SrganDataset) first = NULL, second = NULL;
+      gfloat a[PATCH * PATCH * 3], b[PATCH * PATCH * 3];
+      gfloat target[PATCH * PATCH * 4 * 3];
+      gdouble good[3];
+
+      set (recipe, "network", "colour", colours[rgb]);
+      set (recipe, "data", "softened", "0.7");
+      set (recipe, "data", "x264-preset", "veryfast");
+      set (recipe, "data", codecs[c].key, "1");
+      set (recipe, "data", codecs[c].range, codecs[c].good);
+      first = open_dataset (recipe);
+      for (guint k = 0; k < channels; k++) {
+        good[k] = measure_distance (first, channels, k);
+        /* the colours of 4:2:0 have half the pixels */
+        g_assert_cmpfloat (good[k], <, rgb ? 12 : 2);
+      }
+
+      second = open_dataset (recipe);
+      for (guint step = 30; step-- > 0;) {
+        srgan_dataset_make_patch (first, step, 3, a, target);
+        srgan_dataset_make_patch (second, step, 3, b, target);
+        g_assert_cmpmem (a, PATCH * PATCH * channels * sizeof (gfloat), b,
+            PATCH * PATCH * channels * sizeof (gfloat));
+      }
+      srgan_dataset_free (g_steal_pointer (&second));
+
+      set (recipe, "data", codecs[c].range, codecs[c].bad);
+      second = open_dataset (recipe);
+      for (guint k = 0; k < channels; k++)
+        g_assert_cmpfloat (
+            measure_distance (second, channels, k), >, 1.3 * good[k]);
+    }
   test_folder_remove (folder);
 }
 
@@ -236,6 +326,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/train/dataset/pairs", test_pairs);
   g_test_add_func ("/train/dataset/ways", test_ways);
+  g_test_add_func ("/train/dataset/degraded", test_degraded);
   g_test_add_func ("/train/dataset/prefetch", test_prefetch);
   g_test_add_func ("/train/dataset/left-out", test_left_out);
   g_test_add_func ("/train/dataset/errors", test_errors);
