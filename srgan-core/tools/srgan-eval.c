@@ -5,8 +5,12 @@
  * BT.601, and compared in luma with the picture it was, a border of as many
  * pixels as the scale left out.
  *
+ * A clip's luma and chroma are reduced likewise, go through x264, and the luma
+ * is enlarged and compared.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include "clips.h"
 #include "pictures.h"
 #include "tool.h"
 #include "train/feature-network.h"
@@ -213,7 +217,8 @@ print_table (gboolean has_network, GArray *rows, const Row *mean)
 }
 
 static gchar *folder, *model, *save, *precision_name, *features_name, *layers;
-static gint scale, n_threads;
+static gchar *clip, *against;
+static gint scale, n_threads, crf = 23, n_frames;
 static gboolean as_json;
 
 static const GOptionEntry entries[] = {
@@ -238,10 +243,80 @@ static const GOptionEntry entries[] = {
         "NAMES"},
     {"threads", 't', 0, G_OPTION_ARG_INT, &n_threads, "Threads; 0: all CPUs",
         "N"},
+    {"clip", 'c', 0, G_OPTION_ARG_FILENAME, &clip,
+        "Instead of pictures: a video, which goes through x264", "FILE"},
+    {"crf", 0, 0, G_OPTION_ARG_INT, &crf,
+        "--clip: x264's constant rate factor (without: 23)", "N"},
+    {"against", 'a', 0, G_OPTION_ARG_FILENAME, &against,
+        "--clip: another network to compare with", "MODEL"},
+    {"frames", 0, 0, G_OPTION_ARG_INT, &n_frames,
+        "--clip: only its first N frames", "N"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
         "Print JSON for other programs", NULL},
     {NULL},
 };
+
+/* --clip: @network may be NULL. */
+static gint
+evaluate_clip (SrganNetwork *network)
+{
+  g_autoptr (SrganNetwork) other = NULL;
+  g_autofree gchar *note = NULL;
+  ToolClipSettings settings = {.path = clip,
+      .crf = (guint) crf,
+      .n_frames = (guint) n_frames,
+      .scale = (guint) scale,
+      .threads = (guint) n_threads,
+      .precision = precision};
+  SrganNetwork *networks[2];
+  const gchar *names[4];
+  SrganScore scores[4];
+  guint n = 0, done;
+  GError *error = NULL;
+
+  if (against != NULL) {
+    other = srgan_network_open (against, (guint) scale, &note, &error);
+    if (other == NULL)
+      return tool_fail (error);
+    if (note != NULL)
+      tool_warn ("%s", note);
+  }
+  if (network != NULL)
+    networks[n++] = network;
+  if (other != NULL)
+    networks[n++] = other;
+  for (guint i = 0; i < n; i++)
+    names[i] = srgan_network_get_name (networks[i]);
+  names[n] = "Lanczos";
+  names[n + 1] = "bicubic";
+  done = tool_score_clip (&settings, networks, n, scores, &error);
+  if (done == 0)
+    return tool_fail (error);
+  if (as_json) {
+    g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+    json_builder_begin_object (builder);
+    tool_json_add_string (builder, "clip", clip);
+    tool_json_add_count (builder, "scale", settings.scale);
+    tool_json_add_count (builder, "crf", settings.crf);
+    tool_json_add_count (builder, "frames", done);
+    for (guint i = 0; i < n + 2; i++)
+      add_score (builder, names[i], scores[i]);
+    json_builder_end_object (builder);
+    tool_json_print (builder);
+  } else {
+    ToolTable *table = tool_table_new ("lrr");
+
+    tool_table_add (table, g_strdup_printf ("mean of %u frames", done),
+        g_strdup ("PSNR-Y"), g_strdup ("SSIM"));
+    for (guint i = 0; i < n + 2; i++)
+      tool_table_add (table, g_strdup (names[i]),
+          g_strdup_printf ("%.3f dB", scores[i].psnr),
+          g_strdup_printf ("%.4f", scores[i].ssim));
+    tool_table_print (table);
+  }
+  return tool_finish ();
+}
 
 int
 main (int argc, char **argv)
@@ -257,10 +332,21 @@ main (int argc, char **argv)
       "Scores a network: pictures are reduced (bicubic, as MATLAB does),\n"
       "enlarged again and compared with what they were: PSNR and SSIM of the\n"
       "luma, beside those of bicubic enlargement.",
-      "Example:\n  srgan-eval --scale 2 --model fast-clean --hr Set5", entries,
-      0, 0);
-  if (folder == NULL)
-    tool_usage_error ("no pictures: name their folder with --hr");
+      "Examples:\n  srgan-eval --scale 2 --model fast-clean --hr Set5\n"
+      "  srgan-eval --model fast-video --against fast-clean --clip FILE --crf "
+      "28",
+      entries, 0, 0);
+  if (folder == NULL && clip == NULL)
+    tool_usage_error ("no pictures: name their folder with --hr, or a video "
+                      "with --clip");
+  if (clip != NULL && (folder != NULL || save != NULL))
+    tool_usage_error ("--clip does not go together with --hr or --save");
+  if (clip == NULL && against != NULL)
+    tool_usage_error ("--against needs --clip");
+  if (crf < 0 || crf > 50)
+    tool_usage_error ("--crf takes 0 to 50, not %d", crf);
+  if (n_frames < 0)
+    tool_usage_error ("--frames takes 0 (all) or more, not %d", n_frames);
   if (scale != 0 && (scale < 2 || scale > 4))
     tool_usage_error ("--scale takes 2, 3 or 4, not %d", scale);
   for (guint i = 0; precision_name != NULL; i++) {
@@ -287,6 +373,8 @@ main (int argc, char **argv)
   }
   if (scale == 0)
     scale = 2;
+  if (clip != NULL)
+    return evaluate_clip (network);
 
   if (features_name != NULL) {
     g_autoptr (SrganNetwork) judge =

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "train/codec.h"
+#include "train/codec-private.h"
 
 #include <gst/app/app.h>
 #include <gst/video/video.h>
@@ -146,8 +146,8 @@ make_buffer (
   return buffer;
 }
 
-static gboolean
-take_sample (
+gboolean
+srgan_codec_take_sample (
     const SrganCodecSettings *settings, GstSample *sample, guint8 *frame)
 {
   GstVideoInfo info;
@@ -188,9 +188,8 @@ convert_range (
     luma[i] = table[luma[i]];
 }
 
-/* What the pipeline says went wrong. */
-static gchar *
-describe_failure (GstElement *pipeline)
+gchar *
+srgan_codec_describe_failure (GstElement *pipeline)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message =
@@ -262,7 +261,8 @@ exchange (const SrganCodecSettings *settings, GstElement *pipeline,
     g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (
         GST_APP_SINK (out), PATIENCE * GST_MSECOND);
 
-    if (sample == NULL || !take_sample (settings, sample, frames + i * length))
+    if (sample == NULL ||
+        !srgan_codec_take_sample (settings, sample, frames + i * length))
       return FALSE;
   }
   return TRUE;
@@ -294,7 +294,7 @@ srgan_codec_run (const SrganCodecSettings *settings, guint8 *frames,
     convert_range (frames, n, 16, 255 / 219., 0);
   done = exchange (settings, pipeline, frames, n_frames);
   if (!done) {
-    g_autofree gchar *reason = describe_failure (pipeline);
+    g_autofree gchar *reason = srgan_codec_describe_failure (pipeline);
 
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
         "GStreamer failed on frames of %ux%u in \"%s\": %s", settings->width,
