@@ -18,6 +18,7 @@
 #include "train/score.h"
 
 #include <errno.h>
+#include <math.h>
 #include <srgan/srgan.h>
 #include <string.h>
 
@@ -301,7 +302,7 @@ evaluate_clip (SrganNetwork *network)
     tool_json_add_count (builder, "crf", settings.crf);
     tool_json_add_count (builder, "frames", done);
     for (guint i = 0; i < n + 2; i++)
-      add_score (builder, names[i], scores[i]);
+      add_score (builder, names[i], scores[i], NAN);
     json_builder_end_object (builder);
     tool_json_print (builder);
   } else {
