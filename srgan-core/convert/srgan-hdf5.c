@@ -107,6 +107,20 @@ set_limit (int resource, rlim_t most)
     fail (SRGAN_HDF5_REFUSED, "limits could not be set: %s", strerror (errno));
 }
 
+/* What the program that started us has left open. */
+static void
+close_others (void)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+  closefrom (STDERR_FILENO + 1);
+#else
+  long n = sysconf (_SC_OPEN_MAX);
+
+  for (long i = STDERR_FILENO + 1; i < (n > 0 && n < 65536 ? n : 65536); i++)
+    close ((int) i);
+#endif
+}
+
 /* --- The file in memory -------------------------------------------------- */
 
 /* libhdf5 would copy the file twice; it may read it where it is. */
@@ -419,7 +433,6 @@ int
 main (int argc, char **argv)
 {
   const Place root = {"", 0};
-  long n_files = sysconf (_SC_OPEN_MAX);
   uint64_t size, n_read = 0;
   char *image;
   hid_t file, group;
@@ -432,10 +445,7 @@ main (int argc, char **argv)
   size = strtoull (argv[1], NULL, 10);
   left = strtoull (argv[2], NULL, 10);
   text_left = SRGAN_HDF5_MAX_TEXT;
-  if (n_files < 0 || n_files > 65536)
-    n_files = 65536;
-  for (long i = STDERR_FILENO + 1; i < n_files; i++)
-    close ((int) i);
+  close_others ();
   put (SRGAN_HDF5_MAGIC, strlen (SRGAN_HDF5_MAGIC));
 
   set_limit (RLIMIT_CORE, 0);

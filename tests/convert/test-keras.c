@@ -270,7 +270,7 @@ test_damaged (void)
   write_model ("damaged.h5", how);
   H5Pclose (how);
   g_assert_true (g_file_get_contents (path, &contents, &n, NULL));
-  for (guint i = 0; i < 30; i++) {
+  for (guint i = 0; i < 20; i++) {
     g_autofree gchar *copy = g_memdup2 (contents, n);
     g_autoptr (GError) error = NULL;
     SrganNetwork *network;
@@ -349,7 +349,7 @@ test_answer (void)
     g_assert_nonnull (strstr (error->message, lies[i].part));
     g_byte_array_unref (answer.bytes);
   }
-  for (guint i = 0; i < 3000; i++) {
+  for (guint i = 0; i < 2000; i++) {
     Answer answer = {g_byte_array_new (), 0};
     g_autoptr (GError) error = NULL;
     SrganHdf5 *file;
