@@ -634,8 +634,8 @@ test_quantise (Fixture *fixture, gconstpointer data)
               input[(c * SIDE + y / 2) * SIDE + x / 2];
     samples[i] = (SrganCalibration){SIDE, SIDE, input, target};
   }
-  quantised =
-      srgan_convert_quantise (network, samples, N, NULL, NULL, &loss, &error);
+  quantised = srgan_convert_quantise (
+      network, samples, N, TRUE, NULL, NULL, &loss, &error);
   g_assert_no_error (error);
   g_assert_cmpint (
       srgan_network_get_precision (quantised), ==, SRGAN_PRECISION_INT8);
@@ -649,7 +649,7 @@ test_quantise (Fixture *fixture, gconstpointer data)
     g_assert_cmpmem (x->weight, n, y->weight, n);
   }
   g_assert_null (srgan_convert_quantise (
-      network, samples, N, stop, &n_calls, &loss, &error));
+      network, samples, N, TRUE, stop, &n_calls, &loss, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED);
   for (guint i = 0; i < N; i++) {
     g_free ((gpointer) samples[i].input);
