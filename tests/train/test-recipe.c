@@ -83,7 +83,7 @@ test_errors (void)
       {"data", "softened", "1.5", "0 .. 1"},
       {"data", "blur-sigma", "0.6;0.4", "LOW;HIGH"},
       {"data", "blur-sigma", "0.6", "LOW;HIGH"},
-      {"data", "downscale", "bicubic;lanczos", "box-linear"},
+      {"data", "downscale", "bicubic;sinc", "box-linear"},
       {"data", "downscale", "", "data.downscale"},
       {"data", "flips", "yes", "true or false"},
   };
