@@ -814,7 +814,6 @@ add_code (SrganKeras *self, SrganKerasCall *call, const gchar *text,
     JsonArray *defaults, JsonArray *closure, gboolean *known, GError **error)
 {
   g_autofree guchar *code = NULL;
-  g_autofree gchar *plain = NULL;
   const gchar *function;
   SrganNodeKind kind;
   gdouble number;
