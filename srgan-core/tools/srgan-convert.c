@@ -366,22 +366,38 @@ check_output (const gchar *input, const gchar *output,
   return TRUE;
 }
 
+/* A signal that came while a network was written. */
+static volatile sig_atomic_t held;
+
+static void
+hold (int number)
+{
+  held = number;
+}
+
 /* Writes the network; who interrupts the program meanwhile waits for that, lest
- * the temporary file stay behind. */
+ * the temporary file stay behind. By handlers, which count for all threads:
+ * OpenBLAS has some of its own. */
 static gboolean
 write_network (SrganNetwork *network, const gchar *output,
     const SrganWriteOptions *options, GError **error)
 {
-  sigset_t held, before;
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction action = {.sa_handler = hold, .sa_flags = SA_RESTART};
+  struct sigaction before[G_N_ELEMENTS (numbers)];
   gboolean written;
 
-  sigemptyset (&held);
-  sigaddset (&held, SIGINT);
-  sigaddset (&held, SIGTERM);
-  sigaddset (&held, SIGHUP);
-  pthread_sigmask (SIG_BLOCK, &held, &before);
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++) {
+    sigaction (numbers[i], NULL, &before[i]);
+    /* what is ignored, by nohup say, stays so */
+    if (before[i].sa_handler != SIG_IGN)
+      sigaction (numbers[i], &action, NULL);
+  }
   written = srgan_convert_write (network, output, options, error);
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    sigaction (numbers[i], &before[i], NULL);
+  if (held)
+    raise (held);
   return written;
 }
 
