@@ -133,9 +133,12 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   g_autoptr (GPtrArray) paths = NULL;
   guint smallest = recipe->patch * recipe->scale;
 
-  if ((recipe->x264 > 0 && !srgan_codec_check (SRGAN_CODEC_X264, error)) ||
-      (recipe->jpeg > 0 && !srgan_codec_check (SRGAN_CODEC_JPEG, error))) {
-    g_prefix_error (error, recipe->x264 > 0 ? "data.x264: " : "data.jpeg: ");
+  if (recipe->x264 > 0 && !srgan_codec_check (SRGAN_CODEC_X264, error)) {
+    g_prefix_error (error, "data.x264: ");
+    return NULL;
+  }
+  if (recipe->jpeg > 0 && !srgan_codec_check (SRGAN_CODEC_JPEG, error)) {
+    g_prefix_error (error, "data.jpeg: ");
     return NULL;
   }
   paths = srgan_picture_list (recipe->folder, TRUE, error);
