@@ -64,25 +64,6 @@ is_real (gint type)
          type == TYPE_BFLOAT16;
 }
 
-static gint64
-read_integer (SrganDtype dtype, const guint8 *item)
-{
-  guint64 bits = 0;
-
-  for (guint i = srgan_dtype_get_size (dtype); i-- > 0;)
-    bits = bits << 8 | item[i];
-  switch (dtype) {
-  case SRGAN_DTYPE_INT8:
-    return (gint8) bits;
-  case SRGAN_DTYPE_INT16:
-    return (gint16) bits;
-  case SRGAN_DTYPE_INT32:
-    return (gint32) bits;
-  default:
-    return (gint64) bits;
-  }
-}
-
 /* A constant of little-endian items. Those that are floats already stay where
  * they are, in @bytes. */
 static SrganConstant *
@@ -107,8 +88,8 @@ constant_from_bytes (guint rank, const gint64 *dimensions, gsize n, gint type,
   }
   constant = srgan_constant_new_integers (rank, dimensions, n, &integers);
   for (gsize i = 0; i < n; i++)
-    integers[i] =
-        read_integer (dtype, items + i * srgan_dtype_get_size (dtype));
+    integers[i] = srgan_dtype_get_integer (
+        dtype, items + i * srgan_dtype_get_size (dtype));
   return constant;
 }
 

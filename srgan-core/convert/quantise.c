@@ -503,27 +503,35 @@ get_rounded_difference (const gfloat *output, const gfloat *target, gsize n)
   return sum / (gdouble) n;
 }
 
-/* dB of PSNR, each picture's, on average over those held back. */
+/* dB of PSNR, each picture's, on average over those held back: what each of
+ * @n_precisions loses. */
 static gboolean
-measure_loss (SrganNetwork *network, SrganPrecision precision,
-    const SrganCalibration *samples, guint n_samples, gdouble *loss,
-    GError **error)
+measure_losses (SrganNetwork *network, const SrganPrecision *precisions,
+    guint n_precisions, const SrganCalibration *samples, guint n_samples,
+    gdouble *losses, GError **error)
 {
-  *loss = 0;
+  memset (losses, 0, n_precisions * sizeof *losses);
   for (guint i = 0; i < n_samples; i++) {
     const SrganCalibration *sample = &samples[i];
     gsize n = get_n_outputs (network, sample);
     g_autofree gfloat *fp32 =
         run (network, sample, SRGAN_PRECISION_FP32, error);
-    g_autofree gfloat *output = NULL;
+    gdouble wanted;
 
-    if (!fp32 || !(output = run (network, sample, precision, error)))
+    if (!fp32)
       return FALSE;
-    *loss +=
-        10 *
-        log10 ((get_rounded_difference (output, sample->target, n) + 1e-12) /
-               (get_rounded_difference (fp32, sample->target, n) + 1e-12)) /
-        n_samples;
+    wanted = get_rounded_difference (fp32, sample->target, n) + 1e-12;
+    for (guint k = 0; k < n_precisions; k++) {
+      g_autofree gfloat *output = run (network, sample, precisions[k], error);
+
+      if (!output)
+        return FALSE;
+      losses[k] +=
+          10 *
+          log10 ((get_rounded_difference (output, sample->target, n) + 1e-12) /
+                 wanted) /
+          n_samples;
+    }
   }
   return TRUE;
 }
@@ -617,18 +625,19 @@ srgan_convert_quantise (SrganNetwork *network, const SrganCalibration *samples,
   if (done && (!search || search_clips (&work, progress, user_data, error)) &&
       (quantised = make_quantised (&work, NULL, NULL, error)) != NULL) {
     const SrganCalibration *held_back = samples + work.n_samples;
-    gdouble bf16_loss;
+    const SrganPrecision precisions[] = {
+        SRGAN_PRECISION_INT8, SRGAN_PRECISION_BF16};
+    gdouble losses[G_N_ELEMENTS (precisions)];
 
     /* the losses are written into what was measured */
-    if (measure_loss (quantised, SRGAN_PRECISION_INT8, held_back, n_held_back,
-            loss, error) &&
-        measure_loss (quantised, SRGAN_PRECISION_BF16, held_back, n_held_back,
-            &bf16_loss, error)) {
-      g_autofree gchar *int8_note = describe_loss (*loss, n_held_back);
-      g_autofree gchar *bf16_note = describe_loss (bf16_loss, n_held_back);
+    if (measure_losses (quantised, precisions, G_N_ELEMENTS (precisions),
+            held_back, n_held_back, losses, error)) {
+      g_autofree gchar *int8_note = describe_loss (losses[0], n_held_back);
+      g_autofree gchar *bf16_note = describe_loss (losses[1], n_held_back);
 
       srgan_network_unref (quantised);
       quantised = make_quantised (&work, int8_note, bf16_note, error);
+      *loss = losses[0];
     } else {
       g_clear_pointer (&quantised, srgan_network_unref);
     }

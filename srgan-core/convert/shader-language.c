@@ -54,18 +54,25 @@ free_macro (gpointer data)
   g_free (macro);
 }
 
+void
+srgan_shader_refuse (
+    GError **error, guint line, const gchar *format, va_list arguments)
+{
+  g_autofree gchar *text = g_strdup_vprintf (format, arguments);
+
+  if (error != NULL && *error == NULL)
+    srgan_convert_unsupported (error, "line %u: %s", line, text);
+}
+
 G_GNUC_PRINTF (3, 4)
 static gboolean
 fail (Parser *self, guint line, const gchar *format, ...)
 {
   va_list arguments;
-  g_autofree gchar *text = NULL;
 
   va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
+  srgan_shader_refuse (self->error, line, format, arguments);
   va_end (arguments);
-  if (self->error != NULL && *self->error == NULL)
-    srgan_convert_unsupported (self->error, "line %u: %s", line, text);
   return FALSE;
 }
 

@@ -64,13 +64,10 @@ static gboolean
 fail (Run *self, const gchar *format, ...)
 {
   va_list arguments;
-  g_autofree gchar *text = NULL;
 
   va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
+  srgan_shader_refuse (self->error, self->line, format, arguments);
   va_end (arguments);
-  if (self->error != NULL && *self->error == NULL)
-    srgan_convert_unsupported (self->error, "line %u: %s", self->line, text);
   return FALSE;
 }
 

@@ -26,6 +26,10 @@ G_BEGIN_DECLS
 #define SRGAN_SHADER_MAX_BYTES (96u << 20)
 #define SRGAN_SHADER_MAX_STEPS (G_GUINT64_CONSTANT (1) << 28)
 
+/* Sets @error, unless it is set already, to what is wrong with line @line. */
+void srgan_shader_refuse (GError **error, guint line, const gchar *format,
+    va_list arguments) G_GNUC_PRINTF (3, 0);
+
 /* --- Memory that goes all at once ---------------------------------------- */
 
 typedef struct {

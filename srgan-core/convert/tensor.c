@@ -160,6 +160,23 @@ srgan_dtype_to_string (SrganDtype dtype)
   return dtypes[dtype].name;
 }
 
+gint64
+srgan_dtype_get_integer (SrganDtype dtype, const guint8 *item)
+{
+  guint64 bits = get_uint (item, srgan_dtype_get_size (dtype));
+
+  switch (dtype) {
+  case SRGAN_DTYPE_INT8:
+    return (gint8) bits;
+  case SRGAN_DTYPE_INT16:
+    return (gint16) bits;
+  case SRGAN_DTYPE_INT32:
+    return (gint32) bits;
+  default:
+    return (gint64) bits;
+  }
+}
+
 void
 srgan_dtype_to_floats (
     SrganDtype dtype, const guint8 *items, gsize n, gfloat *floats)

@@ -39,6 +39,9 @@ SRGAN_API
 void srgan_dtype_to_floats (
     SrganDtype dtype, const guint8 *items, gsize n, gfloat *floats);
 
+/* One little-endian item of an integer type; unsigned ones of 64 bits wrap. */
+gint64 srgan_dtype_get_integer (SrganDtype dtype, const guint8 *item);
+
 #define SRGAN_NAMED_TENSOR_MAX_DIMENSIONS 8
 
 /* The most numbers that a tensor may hold. */

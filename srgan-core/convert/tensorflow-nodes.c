@@ -56,25 +56,6 @@ is_real (gint type)
          type == TYPE_HALF;
 }
 
-static gint64
-read_integer (SrganDtype dtype, const guint8 *item)
-{
-  guint64 bits = 0;
-
-  for (guint i = srgan_dtype_get_size (dtype); i-- > 0;)
-    bits = bits << 8 | item[i];
-  switch (dtype) {
-  case SRGAN_DTYPE_INT8:
-    return (gint8) bits;
-  case SRGAN_DTYPE_INT16:
-    return (gint16) bits;
-  case SRGAN_DTYPE_INT32:
-    return (gint32) bits;
-  default:
-    return (gint64) bits;
-  }
-}
-
 /* The number @index of those that a tensor lists one by one. */
 static gdouble
 get_listed (const Tensor *tensor, gsize index)
@@ -157,7 +138,7 @@ read_tensor (const Tensor *tensor, GError **error)
     srgan_dtype_to_floats (dtype, tensor->tensor_content.data, n, numbers);
   } else {
     for (gsize i = 0; i < n; i++)
-      integers[i] = read_integer (dtype,
+      integers[i] = srgan_dtype_get_integer (dtype,
           tensor->tensor_content.data + i * srgan_dtype_get_size (dtype));
   }
   return constant;

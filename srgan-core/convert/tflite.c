@@ -260,17 +260,9 @@ read_constant (Reader *self, SrganFlatTable tensor, gsize offset, gsize n_bytes,
     return constant;
   }
   constant = srgan_constant_new_integers (rank, dimensions, n, &integers);
-  for (gsize i = 0; i < n; i++) {
-    guint size = srgan_dtype_get_size (types[type].dtype);
-    guint64 bits = 0;
-
-    for (guint j = size; j-- > 0;)
-      bits = bits << 8 | data[i * size + j];
-    integers[i] = types[type].dtype == SRGAN_DTYPE_INT8    ? (gint8) bits
-                  : types[type].dtype == SRGAN_DTYPE_INT16 ? (gint16) bits
-                  : types[type].dtype == SRGAN_DTYPE_INT32 ? (gint32) bits
-                                                           : (gint64) bits;
-  }
+  for (gsize i = 0; i < n; i++)
+    integers[i] = srgan_dtype_get_integer (
+        types[type].dtype, data + i * srgan_dtype_get_size (types[type].dtype));
   return constant;
 }
 

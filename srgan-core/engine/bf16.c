@@ -83,21 +83,10 @@ srgan_bf16_pack_layer (
 void
 srgan_stage_run_bf16 (const SrganStage *stage, SrganTile *tile, gint row)
 {
-  const SrganPlan *plan = tile->plan;
-  const SrganBf16Convolution *convolution = stage->bf16_convolution;
-  const SrganStage *input = &plan->stages[stage->inputs[0]];
-  const SrganRegion *region = &tile->states[stage - plan->stages].region;
-  const guint16 *rows[SRGAN_KERNEL_MAX_SIDE];
-  gpointer output;
-  guint ky;
+  const void *rows[SRGAN_KERNEL_MAX_SIDE];
+  guint width;
+  gpointer output = srgan_stage_find_codes (stage, tile, row, rows, &width);
 
-  for (ky = 0; ky < convolution->kernel_height; ky++)
-    rows[ky] = srgan_tile_get_code (tile, input,
-        row + stage->first_tap_y + (gint) ky, region->x0 + stage->first_tap_x);
-  if (stage->makes_codes)
-    output = srgan_tile_get_code (tile, stage, row, region->x0);
-  else
-    output = srgan_tile_get_pixel (tile, stage, row, region->x0);
-  plan->bf16_kernels->convolve_row (
-      convolution, rows, output, (guint) (region->x1 - region->x0));
+  tile->plan->bf16_kernels->convolve_row (
+      stage->bf16_convolution, rows, output, width);
 }

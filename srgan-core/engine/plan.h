@@ -395,6 +395,11 @@ srgan_stage_reads_codes (const SrganStage *stage)
 /* As srgan_tile_get_pixel(), of the ring of codes. */
 gpointer srgan_tile_get_code (
     SrganTile *tile, const SrganStage *stage, gint row, gint x);
+/* Of a stage that reads codes, for its row @row: where each row of the kernel
+ * begins in the input, and how many pixels there are. Returns: where they go.
+ */
+gpointer srgan_stage_find_codes (const SrganStage *stage, SrganTile *tile,
+    gint row, const void *rows[SRGAN_KERNEL_MAX_SIDE], guint *width);
 /* A row that is there as codes, as floats, too; and the other way. */
 void srgan_stage_make_floats (
     const SrganStage *stage, SrganTile *tile, gint row);

@@ -153,6 +153,24 @@ srgan_tile_get_code (SrganTile *tile, const SrganStage *stage, gint row, gint x)
              stage->code_stride * stage->code_bytes;
 }
 
+gpointer
+srgan_stage_find_codes (const SrganStage *stage, SrganTile *tile, gint row,
+    const void *rows[SRGAN_KERNEL_MAX_SIDE], guint *width)
+{
+  const SrganPlan *plan = tile->plan;
+  const SrganStage *input = &plan->stages[stage->inputs[0]];
+  const SrganRegion *region = &tile->states[stage - plan->stages].region;
+  guint ky;
+
+  for (ky = 0; ky < stage->layer->kernel_height; ky++)
+    rows[ky] = srgan_tile_get_code (tile, input,
+        row + stage->first_tap_y + (gint) ky, region->x0 + stage->first_tap_x);
+  *width = (guint) (region->x1 - region->x0);
+  return stage->makes_codes
+             ? srgan_tile_get_code (tile, stage, row, region->x0)
+             : srgan_tile_get_pixel (tile, stage, row, region->x0);
+}
+
 /* @n floats of a stage's codes. */
 static void
 widen (const SrganStage *stage, const SrganPlan *plan, gfloat *output,

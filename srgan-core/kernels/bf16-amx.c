@@ -57,8 +57,8 @@ store_block (gconstpointer data, void *output, const TileBlock *block)
 }
 
 static void
-convolve_row (const SrganBf16Convolution *convolution,
-    const guint16 *const *rows, void *output, guint width)
+convolve_row (const SrganBf16Convolution *convolution, const void *const *rows,
+    void *output, guint width)
 {
   const TileConvolution tiles = {.chunks = srgan_bf16_get_chunks (convolution),
       .in_stride = convolution->in_stride * sizeof (guint16),
@@ -66,12 +66,8 @@ convolve_row (const SrganBf16Convolution *convolution,
       .n_vectors = (convolution->out_stride + LANES - 1) / LANES,
       .weight = (const guint8 *) convolution->weight,
       .bias = convolution->bias};
-  const guint8 *bytes[SRGAN_KERNEL_MAX_SIDE];
-  guint ky;
 
-  for (ky = 0; ky < convolution->kernel_height; ky++)
-    bytes[ky] = (const guint8 *) rows[ky];
-  convolve_tiles (&tiles, bytes, width, convolution, output);
+  convolve_tiles (&tiles, rows, width, convolution, output);
 }
 
 static void

@@ -30,8 +30,8 @@ add_row (gfloat sum[LANES], const guint16 *input, const guint16 *weight,
 }
 
 static void
-convolve_row (const SrganBf16Convolution *convolution,
-    const guint16 *const *rows, void *output, guint width)
+convolve_row (const SrganBf16Convolution *convolution, const void *const *rows,
+    void *output, guint width)
 {
   const gsize in_stride = convolution->in_stride;
   const gsize out_stride = convolution->out_stride;
@@ -49,8 +49,8 @@ convolve_row (const SrganBf16Convolution *convolution,
 
       memcpy (sum, convolution->bias + channel, sizeof sum);
       for (ky = 0; ky < convolution->kernel_height; ky++)
-        add_row (
-            sum, rows[ky] + x * in_stride, weight + ky * row_weights, &chunks);
+        add_row (sum, (const guint16 *) rows[ky] + x * in_stride,
+            weight + ky * row_weights, &chunks);
       for (lane = 0; lane < LANES; lane++)
         sum[lane] *= sum[lane] < 0 ? convolution->slope[channel + lane] : 1;
       if (convolution->to_floats)

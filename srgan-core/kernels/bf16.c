@@ -7,14 +7,15 @@
 
 #include "base/memory.h"
 
-/* The sets of this build, the better ones later. */
-static const SrganBf16Kernels *const sets[] = {
-    &srgan_bf16_kernels_c,
+/* The sets of this build, the better one later, and without that. */
+static const SrganBf16Kernels *const sets[] = {&srgan_bf16_kernels_c,
 #ifdef __x86_64__
     &srgan_bf16_kernels_amx,
 #endif
-};
-#define N_SETS G_N_ELEMENTS (sets)
+    NULL};
+static const SrganBf16Kernels *const reference[] = {
+    &srgan_bf16_kernels_c, NULL};
+#define BEST (G_N_ELEMENTS (sets) - 2)
 
 static gboolean
 is_usable (const SrganBf16Kernels *set, SrganCpuFlags flags)
@@ -31,26 +32,13 @@ is_usable (const SrganBf16Kernels *set, SrganCpuFlags flags)
 const SrganBf16Kernels *
 srgan_bf16_kernels_get (SrganCpuFlags flags)
 {
-  guint best = N_SETS - 1;
-
-  while (!is_usable (sets[best], flags))
-    best--;
-  return sets[best];
+  return is_usable (sets[BEST], flags) ? sets[BEST] : reference[0];
 }
 
 const SrganBf16Kernels *const *
 srgan_bf16_kernels_list (void)
 {
-  /* with the last one, and without */
-  static const SrganBf16Kernels *const all[] = {&srgan_bf16_kernels_c,
-#ifdef __x86_64__
-      &srgan_bf16_kernels_amx,
-#endif
-      NULL};
-  static const SrganBf16Kernels *const reference[] = {
-      &srgan_bf16_kernels_c, NULL};
-
-  return is_usable (sets[N_SETS - 1], srgan_cpu_get_flags ()) ? all : reference;
+  return is_usable (sets[BEST], srgan_cpu_get_flags ()) ? sets : reference;
 }
 
 void

@@ -80,7 +80,7 @@ typedef struct {
    * @width + kernel_width - 1 pixels from there. Padding channels of the output
    * get 0. */
   void (*convolve_row) (const SrganBf16Convolution *convolution,
-      const guint16 *const *rows, void *output, guint width);
+      const void *const *rows, void *output, guint width);
 
   /* Floats to bfloat16, rounded to nearest even. */
   void (*round_row) (guint16 *output, const gfloat *input, guint n);

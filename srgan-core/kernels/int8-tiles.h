@@ -57,7 +57,8 @@ convolve_by_tiles (const SrganInt8Convolution *convolution,
       .weight = convolution->weight,
       .bias = convolution->bias};
 
-  convolve_tiles (&tiles, rows, width, convolution, output);
+  convolve_tiles (
+      &tiles, (const void *const *) rows, width, convolution, output);
 }
 
 /* Whether tiles serve @layer better than vectors: kernel rows that fill half a

@@ -70,7 +70,7 @@ configure_tiles (guint n_pixels, guint n_groups)
 /* Makes the sums of @block up to storing them; @n_tiles and @n_vectors, equal
  * to those of @block, are constants to the compiler. */
 TILE_INLINE void
-add_up_tiles (const TileConvolution *tiles, const guint8 *const *rows,
+add_up_tiles (const TileConvolution *tiles, const void *const *rows,
     const TileBlock *block, guint n_tiles, guint n_vectors)
 {
   const SrganChunks *chunks = &tiles->chunks;
@@ -98,8 +98,8 @@ add_up_tiles (const TileConvolution *tiles, const guint8 *const *rows,
   }
   for (guint ky = 0; ky < tiles->kernel_height; ky++)
     for (guint chunk = 0; chunk < chunks->n_chunks; chunk++) {
-      const guint8 *input =
-          rows[ky] + (gsize) srgan_chunks_get_start (chunks, chunk) * 4;
+      const guint8 *input = (const guint8 *) rows[ky] +
+                            (gsize) srgan_chunks_get_start (chunks, chunk) * 4;
 
       _tile_loadd (6, weight, TILE_LANES * 4);
       _tile_loadd (4, input + block->x[0] * in_stride, in_stride);
@@ -141,7 +141,7 @@ keep_sums (TileBlock *block)
 /* A row of @width pixels. The configuration is the thread's: made for a row and
  * given up after it, so that the caller's threads do not carry it. */
 static void
-convolve_tiles (const TileConvolution *tiles, const guint8 *const *rows,
+convolve_tiles (const TileConvolution *tiles, const void *const *rows,
     guint width, gconstpointer convolution, void *output)
 {
   const guint n_pixels = MIN (width, TILE_ROWS);

@@ -235,3 +235,41 @@ test_frame_assert_equal (const TestFrame *a, const TestFrame *b)
               test_frame_get (a, c, x, y) * 255,
               test_frame_get (b, c, x, y) * 255);
 }
+
+TestFrame *
+test_frame_new_input (SrganNetwork *network, gint width, gint height)
+{
+  SrganColour colour = srgan_network_get_colour (network);
+  SrganLayout layout = format_get_float_layout (
+      colour == SRGAN_COLOUR_RGB ? FORMAT_RGB : FORMAT_Y444);
+  TestFrame *frame;
+
+  if (colour == SRGAN_COLOUR_Y)
+    layout.kind = SRGAN_LAYOUT_GRAY;
+  frame = test_frame_new (&layout, width, height);
+  test_frame_fill (frame, 3);
+  return frame;
+}
+
+TestFrame *
+test_frame_run (SrganNetwork *network, const SrganPlanSettings *settings,
+    const TestFrame *input)
+{
+  gint scale = (gint) srgan_network_get_scale (network);
+  SrganPlanSettings own = *settings;
+  GError *error = NULL;
+  g_autoptr (SrganPlan) plan = NULL;
+  TestFrame *output;
+
+  own.width = (guint) input->width;
+  own.height = (guint) input->height;
+  own.layout = input->layout;
+  plan = srgan_plan_new (network, &own, &error);
+  g_assert_no_error (error);
+  output = test_frame_new (
+      &input->layout, input->width * scale, input->height * scale);
+  srgan_plan_run (plan, &input->frame, &output->frame);
+  test_frame_check_guards (output);
+  test_frame_check_guards (input);
+  return output;
+}

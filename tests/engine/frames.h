@@ -57,6 +57,14 @@ void test_frame_set (
 /* A picture with edges, gradients and noise, @seed's own. */
 void test_frame_fill (TestFrame *frame, guint32 seed);
 
+/* Planar floats of what @network works on, filled. */
+TestFrame *test_frame_new_input (
+    SrganNetwork *network, gint width, gint height);
+/* What @network makes of @input, by a plan of @settings but for its size and
+ * layout, which are @input's. Fails when a guard has changed. */
+TestFrame *test_frame_run (SrganNetwork *network,
+    const SrganPlanSettings *settings, const TestFrame *input);
+
 /* Fails when a byte that is no sample has changed. */
 void test_frame_check_guards (const TestFrame *frame);
 /* Fails when a sample differs. */

@@ -21,6 +21,20 @@ map_new (guint channels, gint width, gint height)
   return map;
 }
 
+Map *
+map_new_from_frame (const TestFrame *frame)
+{
+  guint channels = test_frame_get_n_components (frame), c;
+  Map *map = map_new (channels, frame->width, frame->height);
+  gint x, y;
+
+  for (c = 0; c < channels; c++)
+    for (y = 0; y < frame->height; y++)
+      for (x = 0; x < frame->width; x++)
+        *map_at (map, c, x, y) = test_frame_get (frame, c, x, y);
+  return map;
+}
+
 void
 map_free (Map *map)
 {

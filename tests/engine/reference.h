@@ -7,6 +7,8 @@
 
 #include <srgan/srgan.h>
 
+#include "frames.h"
+
 G_BEGIN_DECLS
 
 /* A planar map: [channel][y][x]. */
@@ -18,6 +20,8 @@ typedef struct {
 } Map;
 
 Map *map_new (guint channels, gint width, gint height);
+/* All samples of a frame whose components are of one size. */
+Map *map_new_from_frame (const TestFrame *frame);
 void map_free (Map *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Map, map_free)
 

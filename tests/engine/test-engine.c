@@ -35,26 +35,11 @@ run (SrganNetwork *network, const TestFrame *input,
     const SrganPlanSettings *settings)
 {
   SrganPlanSettings s = {0};
-  GError *error = NULL;
-  SrganPlan *plan;
-  TestFrame *output;
-  gint scale = (gint) srgan_network_get_scale (network);
 
   if (settings)
     s = *settings;
-  s.precision = SRGAN_PRECISION_FP32; /* test-int8.c has the other */
-  s.width = (guint) input->width;
-  s.height = (guint) input->height;
-  s.layout = input->layout;
-  plan = srgan_plan_new (network, &s, &error);
-  g_assert_no_error (error);
-  output = test_frame_new (
-      &input->layout, input->width * scale, input->height * scale);
-  srgan_plan_run (plan, &input->frame, &output->frame);
-  test_frame_check_guards (output);
-  test_frame_check_guards (input);
-  srgan_plan_free (plan);
-  return output;
+  s.precision = SRGAN_PRECISION_FP32; /* test-int8.c and test-bf16.c: others */
+  return test_frame_run (network, &s, input);
 }
 
 /* --- the network itself, in floats ---------------------------------------- */
@@ -62,25 +47,14 @@ run (SrganNetwork *network, const TestFrame *input,
 static void
 check_against_reference (SrganNetwork *network, gint width, gint height)
 {
-  SrganColour colour = srgan_network_get_colour (network);
-  SrganLayout layout = format_get_float_layout (
-      colour == SRGAN_COLOUR_RGB ? FORMAT_RGB : FORMAT_Y444);
-  guint c, channels = colour == SRGAN_COLOUR_Y ? 1 : 3;
-  g_autoptr (TestFrame) input = NULL;
+  g_autoptr (TestFrame) input = test_frame_new_input (network, width, height);
   g_autoptr (TestFrame) output = NULL;
-  g_autoptr (Map) in = map_new (channels, width, height);
+  g_autoptr (Map) in = map_new_from_frame (input);
+  guint c, channels = in->channels;
   g_autoptr (Map) out = NULL;
   gdouble worst = 0;
   gint x, y;
 
-  if (colour == SRGAN_COLOUR_Y)
-    layout.kind = SRGAN_LAYOUT_GRAY;
-  input = test_frame_new (&layout, width, height);
-  test_frame_fill (input, 3);
-  for (c = 0; c < channels; c++)
-    for (y = 0; y < height; y++)
-      for (x = 0; x < width; x++)
-        *map_at (in, c, x, y) = test_frame_get (input, c, x, y);
   output = run (network, input, NULL);
   out = reference_run (network, in);
   for (c = 0; c < channels; c++)

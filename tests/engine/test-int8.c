@@ -43,24 +43,12 @@ static TestFrame *
 run (SrganNetwork *network, const TestFrame *input, SrganPrecision precision,
     guint n_threads, guint tile_width, guint tile_height)
 {
-  const SrganPlanSettings settings = {.width = (guint) input->width,
-      .height = (guint) input->height,
-      .layout = input->layout,
-      .precision = precision,
+  const SrganPlanSettings settings = {.precision = precision,
       .n_threads = n_threads,
       .tile_width = tile_width,
       .tile_height = tile_height};
-  gint scale = (gint) srgan_network_get_scale (network);
-  GError *error = NULL;
-  g_autoptr (SrganPlan) plan = srgan_plan_new (network, &settings, &error);
-  TestFrame *output;
 
-  g_assert_no_error (error);
-  output = test_frame_new (
-      &input->layout, input->width * scale, input->height * scale);
-  srgan_plan_run (plan, &input->frame, &output->frame);
-  test_frame_check_guards (output);
-  return output;
+  return test_frame_run (network, &settings, input);
 }
 
 /* --- against doubles ----------------------------------------------------- */
@@ -69,28 +57,20 @@ static void
 check_against_reference (
     SrganNetwork *network, gint width, gint height, gdouble max_error)
 {
-  SrganColour colour = srgan_network_get_colour (network);
-  SrganLayout layout = format_get_float_layout (
-      colour == SRGAN_COLOUR_RGB ? FORMAT_RGB : FORMAT_Y444);
-  guint c, channels = colour == SRGAN_COLOUR_Y ? 1 : 3;
-  g_autoptr (TestFrame) input = NULL;
+  g_autoptr (TestFrame) input = test_frame_new_input (network, width, height);
   g_autoptr (TestFrame) output = NULL;
-  g_autoptr (Map) in = map_new (channels, width, height);
+  g_autoptr (Map) in = map_new_from_frame (input);
+  guint c, channels = in->channels;
   g_autoptr (Map) out = NULL;
   g_autoptr (Map) fp32 = NULL;
   gdouble error = 0, loss = 0, own_loss = 0;
   gint x, y;
 
-  if (colour == SRGAN_COLOUR_Y)
-    layout.kind = SRGAN_LAYOUT_GRAY;
-  input = test_frame_new (&layout, width, height);
-  test_frame_fill (input, 3);
   for (c = 0; c < channels; c++)
     for (y = 0; y < height; y++)
       for (x = 0; x < width; x++)
         /* as finely as the engine takes it: else codes tip over */
-        *map_at (in, c, x, y) =
-            rint (test_frame_get (input, c, x, y) * 16384) / 16384;
+        *map_at (in, c, x, y) = rint (*map_at (in, c, x, y) * 16384) / 16384;
   output = run (network, input, SRGAN_PRECISION_INT8, 0, 0, 0);
   out = reference_run_int8 (network, in);
   fp32 = reference_run (network, in);

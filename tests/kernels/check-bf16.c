@@ -61,7 +61,7 @@ take_row (gsize n)
 }
 
 static void
-check_pixel (const Shape *s, const guint16 *const *rows, gconstpointer output,
+check_pixel (const Shape *s, const void *const *rows, gconstpointer output,
     guint x, guint o)
 {
   const SrganBf16Layer *layer = &s->layer;
@@ -80,7 +80,8 @@ check_pixel (const Shape *s, const guint16 *const *rows, gconstpointer output,
                                            layer->kernel_width +
                                        kx]);
 
-        product *= widen (rows[ky][(x + kx) * layer->in_stride + c]);
+        product *= widen (
+            ((const guint16 *) rows[ky])[(x + kx) * layer->in_stride + c]);
         sum += product;
         magnitude += fabs (product);
       }
@@ -102,7 +103,7 @@ check_shape (const SrganBf16Kernels *kernels, const Shape *shape)
   Shape s = *shape;
   SrganBf16Layer *layer = &s.layer;
   SrganBf16Convolution convolution;
-  const guint16 *rows[LARGEST_SIDE];
+  const void *rows[LARGEST_SIDE];
   const gsize size = layer->to_floats ? sizeof (gfloat) : sizeof (guint16);
   guint8 *output, *piece;
   guint ky, x, o, first, n;
@@ -142,7 +143,7 @@ check_shape (const SrganBf16Kernels *kernels, const Shape *shape)
   first = draw_range (0, s.width - 1);
   n = draw_range (1, s.width - first);
   for (ky = 0; ky < layer->kernel_height; ky++)
-    rows[ky] += (gsize) first * layer->in_stride;
+    rows[ky] = (const guint16 *) rows[ky] + (gsize) first * layer->in_stride;
   piece = take ((gsize) n * layer->out_stride * size);
   kernels->convolve_row (&convolution, rows, piece, n);
   if (memcmp (piece, output + (gsize) first * layer->out_stride * size,
