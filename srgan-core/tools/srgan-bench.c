@@ -116,6 +116,7 @@ static gdouble seconds = 3;
 static gboolean as_json;
 static gboolean only_kernels;
 static gboolean whole_suite;
+static gboolean as_markdown;
 static gboolean explain;
 static gchar *precision_name;
 static gboolean only_reuse;
@@ -146,9 +147,12 @@ static const GOptionEntry entries[] = {
     {"explain", 'e', 0, G_OPTION_ARG_NONE, &explain,
         "Say how the plan runs each layer, and why", NULL},
     {"suite", 0, 0, G_OPTION_ARG_NONE, &whole_suite,
-        "Measure g1 to g4 and all built-ins, on one thread and on two, in "
-        "every\nprecision that they have",
+        "Measure g1 to g4 and all built-ins, or --model alone, on one thread "
+        "and "
+        "on\ntwo, in every precision that they have",
         NULL},
+    {"markdown", 0, 0, G_OPTION_ARG_NONE, &as_markdown,
+        "The suite: print a table in Markdown, a line for each network", NULL},
     {"kernels", 'k', 0, G_OPTION_ARG_NONE, &only_kernels,
         "Measure the convolution kernels alone, on one thread", NULL},
     {"reuse", 'r', 0, G_OPTION_ARG_NONE, &only_reuse,
@@ -1016,16 +1020,80 @@ bench_network (const SrganPlanSettings *settings)
 
 /* ---- --suite ---- */
 
-typedef struct {
-  JsonBuilder *builder;
-  ToolTable *table;
-} Suite;
-
 /* Whether bf16 is worth a line. */
 static gboolean
 has_bf16 (void)
 {
   return srgan_bf16_kernels_get (srgan_cpu_get_flags ())->is_faster;
+}
+
+/* What --markdown tells of a network. */
+typedef struct {
+  gchar *name;
+  guint width, height;               /* of the input, in pixels */
+  gdouble ms[SRGAN_N_PRECISIONS][2]; /* by one thread, by two */
+  gdouble share[SRGAN_N_PRECISIONS]; /* of the peak, by two */
+} SuiteRow;
+
+typedef struct {
+  JsonBuilder *builder;
+  ToolTable *table;
+  GArray *rows;                     /* of SuiteRow */
+  gdouble peak[SRGAN_N_PRECISIONS]; /* of two threads, operations a second */
+} Suite;
+
+static void
+suite_row_clear (gpointer data)
+{
+  SuiteRow *row = data;
+
+  g_free (row->name);
+}
+
+/* The row of those that a network's precisions go to. */
+static void
+suite_add_row (Suite *suite, const gchar *name, guint width, guint height)
+{
+  SuiteRow row = {.name = g_strdup (name), .width = width, .height = height};
+
+  g_array_append_val (suite->rows, row);
+}
+
+static void
+suite_print_markdown (const Suite *suite)
+{
+  static const SrganPrecision precisions[] = {
+      SRGAN_PRECISION_FP32, SRGAN_PRECISION_INT8, SRGAN_PRECISION_BF16};
+  const guint n = has_bf16 () ? 3 : 2;
+
+  g_print ("Bare multiply-adds, 2 threads:");
+  for (guint i = 0; i < n; i++)
+    g_print ("%s %.0f GFLOP/s in %s", i > 0 ? "," : "",
+        suite->peak[precisions[i]] * 1e-9,
+        srgan_precision_to_string (precisions[i]));
+  g_print ("\n\n| network | frame in |");
+  for (guint i = 0; i < n; i++)
+    g_print (" %s, 1 thread | 2 threads | of peak |",
+        srgan_precision_to_string (precisions[i]));
+  g_print ("\n|---|---|");
+  for (guint i = 0; i < n; i++)
+    g_print ("--:|--:|--:|");
+  g_print ("\n");
+  for (guint j = 0; j < suite->rows->len; j++) {
+    const SuiteRow *row = &g_array_index (suite->rows, SuiteRow, j);
+
+    g_print ("| %s | %u × %u |", row->name, row->width, row->height);
+    for (guint i = 0; i < n; i++) {
+      const gdouble *ms = row->ms[precisions[i]];
+
+      if (ms[0] > 0)
+        g_print (" %.1f ms | %.1f ms | %.0f %% |", ms[0], ms[1],
+            100 * row->share[precisions[i]]);
+      else
+        g_print (" – | – | – |");
+    }
+    g_print ("\n");
+  }
 }
 
 static gboolean
@@ -1052,6 +1120,7 @@ suite_add_peaks (Suite *suite, GError **error)
         rates[turn] = measure_peak (workers, &peak, MIN (seconds, 1) / 10);
       srgan_workers_free (workers);
       qsort (rates, G_N_ELEMENTS (rates), sizeof *rates, compare_numbers);
+      suite->peak[reports[i].precision] = rates[G_N_ELEMENTS (rates) / 2];
 
       json_builder_begin_object (suite->builder);
       tool_json_add_string (suite->builder, "precision",
@@ -1078,6 +1147,7 @@ static gboolean
 suite_add_network (Suite *suite, SrganNetwork *network, const gchar *layout,
     guint width, guint height, SrganPrecision precision, GError **error)
 {
+  SuiteRow *row = &g_array_index (suite->rows, SuiteRow, suite->rows->len - 1);
   gdouble alone = 0, alone_peak = 0;
 
   for (guint n_threads = 1; n_threads <= 2; n_threads++) {
@@ -1101,6 +1171,8 @@ suite_add_network (Suite *suite, SrganNetwork *network, const gchar *layout,
       return FALSE;
     }
     srgan_plan_free (plan);
+    row->ms[precision][n_threads - 1] = result.ms_p50;
+    row->share[precision] = result.share;
     if (n_threads == 1) {
       alone = result.ms_p50;
       alone_peak = result.peak;
@@ -1131,6 +1203,7 @@ static gboolean
 suite_add_precisions (Suite *suite, SrganNetwork *network, const gchar *layout,
     guint width, guint height, GError **error)
 {
+  suite_add_row (suite, srgan_network_get_name (network), width, height);
   return suite_add_network (suite, network, layout, width, height,
              SRGAN_PRECISION_FP32, error) &&
          suite_add_network (suite, network, layout, width, height,
@@ -1150,6 +1223,7 @@ suite_add_bench (Suite *suite, const BenchNetwork *bench,
   const guint height = frame ? frame->height : bench->height;
   gboolean is_done = TRUE;
 
+  suite_add_row (suite, bench->name, width, height);
   for (guint i = 0; is_done && i < G_N_ELEMENTS (precisions); i++) {
     GError *failure = NULL;
     SrganNetwork *network =
@@ -1172,15 +1246,34 @@ suite_add_bench (Suite *suite, const BenchNetwork *bench,
   return is_done;
 }
 
+/* A built-in or a model file, up to 1080p where @frame does not say. */
+static gboolean
+suite_add_named (Suite *suite, const gchar *name, guint by,
+    const SrganPlanSettings *frame, GError **error)
+{
+  SrganNetwork *network = open_network (name, by, SRGAN_PRECISION_AUTO, error);
+  gboolean is_done;
+
+  if (network == NULL)
+    return FALSE;
+  is_done = suite_add_precisions (suite, network, "i420",
+      frame ? frame->width : 1920 / srgan_network_get_scale (network),
+      frame ? frame->height : 1080 / srgan_network_get_scale (network), error);
+  srgan_network_unref (network);
+  return is_done;
+}
+
 /* @frame: (nullable): the size of all frames, instead of their own. */
 static gint
 bench_suite (const SrganPlanSettings *frame)
 {
   const gchar *const *names = srgan_network_list_builtins ();
-  Suite suite = {json_builder_new (), tool_table_new ("lllrrrrrrr")};
+  Suite suite = {json_builder_new (), tool_table_new ("lllrrrrrrr"),
+      g_array_new (FALSE, TRUE, sizeof (SuiteRow))};
   GError *error = NULL;
   gboolean is_done;
 
+  g_array_set_clear_func (suite.rows, suite_row_clear);
   tool_table_add (suite.table, g_strdup ("network"), g_strdup ("frame"),
       g_strdup ("precision"), g_strdup ("threads"), g_strdup ("ms"),
       g_strdup ("GFLOP/s"), g_strdup ("peak"), g_strdup ("share"),
@@ -1191,27 +1284,24 @@ bench_suite (const SrganPlanSettings *frame)
   json_builder_begin_array (suite.builder);
   for (const BenchNetwork *bench = bench_networks; is_done && bench->name;
        bench++)
-    is_done = suite_add_bench (&suite, bench, frame, &error);
-  for (; is_done && *names != NULL; names++) {
-    SrganNetwork *network = srgan_network_open (*names, 0, NULL, &error);
-
-    /* to 1080p */
-    is_done =
-        network != NULL &&
-        suite_add_precisions (&suite, network, "i420",
-            frame ? frame->width : 1920 / srgan_network_get_scale (network),
-            frame ? frame->height : 1080 / srgan_network_get_scale (network),
-            &error);
-    g_clear_pointer (&network, srgan_network_unref);
-  }
+    if (model == NULL || strcmp (model, bench->name) == 0)
+      is_done = suite_add_bench (&suite, bench, frame, &error);
+  if (model == NULL)
+    for (; is_done && *names != NULL; names++)
+      is_done = suite_add_named (&suite, *names, 0, frame, &error);
+  else if (is_done && !bench_network_exists (model))
+    is_done = suite_add_named (&suite, model, (guint) scale, frame, &error);
   json_builder_end_array (suite.builder);
   json_builder_end_object (suite.builder);
   if (is_done && as_json)
     tool_json_print (suite.builder);
-  if (is_done && !as_json)
+  else if (is_done && as_markdown)
+    suite_print_markdown (&suite);
+  if (is_done && !as_json && !as_markdown)
     tool_table_print (suite.table);
   else
     tool_table_free (suite.table);
+  g_array_unref (suite.rows);
   g_object_unref (suite.builder);
   return is_done ? tool_finish () : tool_fail (error);
 }
@@ -1270,6 +1360,8 @@ main (int argc, char **argv)
       !get_precision (precision_name, &settings.precision))
     tool_usage_error (
         "--precision takes auto, fp32, int8 or bf16, not '%s'", precision_name);
+  if (as_markdown && (!whole_suite || as_json))
+    tool_usage_error ("--markdown goes with --suite, and not with --json");
   settings.n_threads = (guint) threads;
 
   if (only_kernels)

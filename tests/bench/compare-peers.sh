@@ -29,7 +29,8 @@ while [ $# -gt 0 ]; do
       apt-get install -y --no-install-recommends python3-numpy python3-onnx \
         python3-torch libdnnl-dev g++ nodejs npm
       mkdir -p "$folder/node"
-      (cd "$folder/node" && npm install --silent onnxruntime-node)
+      (cd "$folder/node" && npm install --silent --ignore-scripts \
+        onnxruntime-node)
       ;;
     --build)
       build=$2

@@ -169,6 +169,7 @@ test_errors (Fixture *fixture, gconstpointer data)
       {"--scale 5", 2, "srgan-bench: --scale takes 1 to 4, "},
       {"--threads=-1", 2, "srgan-bench: --threads takes 1 to "},
       {"--seconds=-1", 2, "srgan-bench: --seconds takes 0 to "},
+      {"--markdown", 2, "srgan-bench: --markdown goes with --suite"},
       {"something", 2, "srgan-bench: "},
       {"--no-such-option", 2, "srgan-bench: "},
       {"--model ./none.safetensors", 1, "srgan-bench: "},
@@ -272,6 +273,23 @@ test_suite (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* The README's table. */
+static void
+test_markdown (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *output = NULL;
+
+  g_assert_cmpint (run_tool (&output, NULL, "srgan-bench", "--suite",
+                       "--markdown", "--model", "fast-clean-x2", "--size",
+                       "16x12", "--seconds", "0", NULL),
+      ==, 0);
+  g_assert_true (g_str_has_prefix (output, "Bare multiply-adds, 2 threads: "));
+  g_assert_true (g_regex_match_simple (
+      "\\n\\| fast-clean-x2 \\| 16 × 12 (\\| \\d+\\.\\d ms \\| \\d+\\.\\d ms "
+      "\\| \\d+ % ){2,}\\|\\n$",
+      output, 0, 0));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -284,6 +302,7 @@ main (int argc, char **argv)
       {"/srgan-bench/kernels", test_kernels},
       {"/srgan-bench/explain", test_explain},
       {"/srgan-bench/suite", test_suite},
+      {"/srgan-bench/markdown", test_markdown},
       {"/srgan-bench/errors", test_errors},
       {"/srgan-bench/contradictions", test_contradictions},
   };
