@@ -202,8 +202,12 @@ test_tiles (void)
         const SrganPlanSettings settings = {.tile_width = tiles[i][0],
             .tile_height = tiles[i][1],
             .n_threads = tiles[i][2]};
-        g_autoptr (TestFrame) tiled = run (network, input, &settings);
+        g_autoptr (TestFrame) tiled = NULL;
 
+        /* all of them with each network and, in all, with each format */
+        if ((i + format + kind) % 3 != 0 && !g_test_thorough ())
+          continue;
+        tiled = run (network, input, &settings);
         test_frame_assert_equal (straight, tiled);
       }
     }

@@ -150,7 +150,8 @@ check_tiles (SrganNetwork *network, gint width, gint height)
       out.stride[c] = w * sizeof (gfloat);
     }
     /* A plan's second frame is like its first. */
-    for (round = 0; round < 2; round++) {
+    for (round = 0; round < (i % 3 == 0 || g_test_thorough () ? 2 : 1);
+         round++) {
       srgan_plan_run (plan, &in, &out);
       if (first &&
           memcmp (first, output, (gsize) channels * w * h * sizeof (gfloat)))
@@ -172,7 +173,7 @@ check_case (const Case *c)
   check_tensor (network, 24, 24);
   check_tensor (network, 36, 48);
   check_tensor (network, 120, 24);
-  check_tiles (network, 72, 36);
+  check_tiles (network, g_test_thorough () ? 72 : 48, 36);
 }
 
 /* --- activations ---------------------------------------------------------- */
@@ -276,11 +277,14 @@ test_fitting (void)
             {OF (MULTIPLY), FROM2 (6, 0)}, {CONV (3, 3)}}};
     g_autoptr (SrganNetwork) network = build (&c, 9);
 
-    check_case (&c);
     check_tensor (network, 15, 15);
     check_tensor (network, 32, 25);
     check_tensor (network, 101, 67);
-    check_tiles (network, 101, 67);
+    /* What a tile must read here is many times the tile: one filter may do. */
+    if (filter == SRGAN_FILTER_BILINEAR || g_test_thorough ()) {
+      check_case (&c);
+      check_tiles (network, 101, 67);
+    }
   }
 }
 
