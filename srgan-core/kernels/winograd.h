@@ -147,11 +147,40 @@ transform_inputs (const SrganConvolution *convolution,
   }
 }
 
+/* What the next strip reads and writes: asked for line by line while this one
+ * is multiplied, which leaves the caches idle. Rows of wide maps of many
+ * channels come from beyond the second-level cache; waiting for them took as
+ * long as transforming them. */
+typedef struct {
+  const gfloat *rows[6 + 4]; /* read, then written */
+  gsize floats[2];           /* of each row read, and of each written */
+  guint row;                 /* the first of which something is left */
+  gsize done;                /* floats of it */
+} Ahead;
+
+/* The next @floats of it; @other, which is in the cache, when all is done. */
+INLINE const gfloat *
+get_piece (Ahead *ahead, const gfloat *other, gsize floats)
+{
+  const gfloat *piece;
+
+  if (ahead->row >= G_N_ELEMENTS (ahead->rows))
+    return other;
+  piece = ahead->rows[ahead->row] + ahead->done;
+  ahead->done += floats;
+  if (ahead->done >= ahead->floats[ahead->row >= 6]) {
+    ahead->row++;
+    ahead->done = 0;
+  }
+  return piece;
+}
+
 /* One position of @n tiles and @vectors vectors of output channels, both
- * constants to the compiler, from @v[channel] to @m[vector] of each tile. */
+ * constants to the compiler, from @v[channel] to @m[vector] of each tile. A
+ * line at @ahead is asked for with each input channel. */
 INLINE void
 multiply_block (const gfloat *weight, const gfloat *v, gfloat *m, gsize tile,
-    guint in_channels, guint n, guint vectors)
+    guint in_channels, const gfloat *ahead, guint n, guint vectors)
 {
   Vector sum[SINGLE_TILES][PRODUCT_VECTORS];
   /* One pointer for three tiles: that far processors multiply an index. */
@@ -175,6 +204,8 @@ multiply_block (const gfloat *weight, const gfloat *v, gfloat *m, gsize tile,
       if (k * LANES % LINE_FLOATS == 0)
         __builtin_prefetch (weight + k * LANES + WEIGHTS_AHEAD);
     }
+    /* To the second-level cache alone: the first has no room. */
+    __builtin_prefetch (ahead + (gsize) i * LINE_FLOATS, 0, 2);
     UNROLL
     for (guint t = 0; t < n; t++) {
       Vector in = fill_vector (input[t / 3][t % 3 * tile]);
@@ -201,13 +232,14 @@ multiply_block (const gfloat *weight, const gfloat *v, gfloat *m, gsize tile,
 
 /* Each a function of its own: see convolve_vector(). */
 typedef void (*MultiplyBlock) (const gfloat *weight, const gfloat *v, gfloat *m,
-    gsize tile, guint in_channels);
+    gsize tile, guint in_channels, const gfloat *ahead);
 
-#define DEFINE_MULTIPLY_BLOCK(size, n, vectors)                    \
-  NOINLINE void multiply_##size##_##vectors (const gfloat *weight, \
-      const gfloat *v, gfloat *m, gsize tile, guint in_channels)   \
-  {                                                                \
-    multiply_block (weight, v, m, tile, in_channels, n, vectors);  \
+#define DEFINE_MULTIPLY_BLOCK(size, n, vectors)                          \
+  NOINLINE void multiply_##size##_##vectors (const gfloat *weight,       \
+      const gfloat *v, gfloat *m, gsize tile, guint in_channels,         \
+      const gfloat *ahead)                                               \
+  {                                                                      \
+    multiply_block (weight, v, m, tile, in_channels, ahead, n, vectors); \
   }
 
 DEFINE_MULTIPLY_BLOCK (whole, PAIR_TILES, 2)
@@ -223,7 +255,7 @@ DEFINE_MULTIPLY_BLOCK (one, 1, 1)
  * @m[tile][position][vector]. */
 INLINE void
 multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
-    const gfloat *v, gfloat *m, guint n, guint vectors)
+    const gfloat *v, gfloat *m, guint n, guint vectors, Ahead *ahead)
 {
   static const MultiplyBlock blocks[PRODUCT_VECTORS][4] = {
       {multiply_whole_1, multiply_half_1, multiply_two_1, multiply_one_1},
@@ -244,8 +276,9 @@ multiply_tiles (const SrganConvolution *convolution, const gfloat *weight,
       while (sizes[size] > n || (size < 1 && sizes[size + 1] >= n - t))
         size++;
       t = MIN (t, n - sizes[size]);
-      blocks[vectors - 1][size](
-          weight, v + t * tile, m + t * m_tile, tile, in_channels);
+      blocks[vectors - 1][size](weight, v + t * tile, m + t * m_tile, tile,
+          in_channels,
+          get_piece (ahead, weight, (gsize) in_channels * LINE_FLOATS));
       t += sizes[size];
     }
     weight += (gsize) in_channels * vectors * LANES;
@@ -328,11 +361,16 @@ transform_outputs (const SrganConvolution *convolution, const gfloat *m,
   }
 }
 
-/* @n <= @strip tiles from tile @first on. */
+/* @n <= @strip tiles of @n_tiles, from tile @first on. */
 static void
 convolve_strip (const SrganConvolution *convolution, const gfloat *const *rows,
-    gfloat *const *output, gfloat *scratch, guint strip, guint first, guint n)
+    gfloat *const *output, gfloat *scratch, guint strip, guint first, guint n,
+    guint n_tiles)
 {
+  const gsize next = 4 * (gsize) (first + n);
+  Ahead ahead = {.floats = {4 * (gsize) n * convolution->in_stride,
+                     4 * (gsize) n * convolution->out_stride},
+      .row = first + n < n_tiles ? 0 : G_N_ELEMENTS (ahead.rows)};
   const gsize tile = get_tile_floats (convolution->in_stride);
   gfloat *m = scratch;
   gfloat *columns = m + strip * get_tile_floats (PRODUCT_VECTORS * LANES);
@@ -340,13 +378,17 @@ convolve_strip (const SrganConvolution *convolution, const gfloat *const *rows,
   const gfloat *weight = convolution->weight;
   const guint n_vectors = convolution->out_stride / LANES;
 
+  for (guint y = 0; y < 6; y++)
+    ahead.rows[y] = rows[y] + (next + 2) * convolution->in_stride;
+  for (guint y = 0; y < 4; y++)
+    ahead.rows[6 + y] = output[y] + next * convolution->out_stride;
   for (guint t = 0; t < n; t += COLUMN_TILES)
     transform_inputs (convolution, rows, v + t * tile, columns, 4 * (first + t),
         MIN (n - t, COLUMN_TILES));
   for (guint k = 0; k < n_vectors; k += PRODUCT_VECTORS) {
     const guint vectors = MIN (PRODUCT_VECTORS, n_vectors - k);
 
-    multiply_tiles (convolution, weight, v, m, n, vectors);
+    multiply_tiles (convolution, weight, v, m, n, vectors, &ahead);
     for (guint j = 0; j < vectors; j++)
       transform_outputs (convolution, m + j * LANES, output, 4 * first,
           (k + j) * LANES, n, vectors);
@@ -368,7 +410,8 @@ convolve_winograd (const SrganConvolution *convolution,
     n = n_tiles - first > strip / 2 ? strip : strip / 2;
     n = MIN (n, n_tiles);
     first = MIN (first, n_tiles - n);
-    convolve_strip (convolution, rows, output, scratch, strip, first, n);
+    convolve_strip (
+        convolution, rows, output, scratch, strip, first, n, n_tiles);
   }
 }
 
