@@ -319,7 +319,8 @@ class Network(nn.Module):
             x = torch.cat(inputs, 1)
         elif kind == "max-pool":
             x = F.max_pool2d(x, (layer["kernel_height"], layer["kernel_width"]),
-                             layer.get("stride", 1))
+                             layer.get("stride", 1),
+                             ceil_mode=layer.get("ceil_mode", 0) == 1)
         elif kind == "pixel-shuffle":
             x = F.pixel_shuffle(x, layer["factor"])
         elif kind == "resize":

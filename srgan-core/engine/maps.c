@@ -151,15 +151,30 @@ run_max_pool (const SrganStage *stage, SrganTile *tile, gint row)
   const SrganLayer *layer = stage->layer;
   const SrganStage *input = get_input (stage, plan, 0);
   const SrganRegion *region = &tile->states[stage - plan->stages].region;
+  const gint step = stage->input_step;
+  const gint n_rows =
+      MIN ((gint) layer->kernel_height, input->height - row * step);
   const gfloat *rows[SRGAN_KERNEL_MAX_SIDE];
-  guint i;
+  gint last = region->x1, i;
 
-  for (i = 0; i < layer->kernel_height; i++)
-    rows[i] = srgan_tile_get_pixel (tile, input,
-        row * stage->input_step + (gint) i, region->x0 * stage->input_step);
-  plan->kernels->pool_row (srgan_tile_get_pixel (tile, stage, row, region->x0),
-      rows, layer->kernel_height, layer->kernel_width, layer->stride,
-      stage->stride, (guint) (region->x1 - region->x0));
+  /* In ceil mode the last window of a row may be narrower. */
+  if ((last - 1) * step + (gint) layer->kernel_width > input->width)
+    last--;
+  for (i = 0; i < n_rows; i++)
+    rows[i] =
+        srgan_tile_get_pixel (tile, input, row * step + i, region->x0 * step);
+  if (last > region->x0)
+    plan->kernels->pool_row (
+        srgan_tile_get_pixel (tile, stage, row, region->x0), rows,
+        (guint) n_rows, layer->kernel_width, layer->stride, stage->stride,
+        (guint) (last - region->x0));
+  if (last == region->x1)
+    return;
+  for (i = 0; i < n_rows; i++)
+    rows[i] = srgan_tile_get_pixel (tile, input, row * step + i, last * step);
+  plan->kernels->pool_row (srgan_tile_get_pixel (tile, stage, row, last), rows,
+      (guint) n_rows, (guint) (input->width - last * step), layer->stride,
+      stage->stride, 1);
 }
 
 gboolean

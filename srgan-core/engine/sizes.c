@@ -32,6 +32,8 @@ get_map_size (const SrganLayer *layer, const gint64 *inputs, gboolean vertical)
       return (size + layer->stride - 1) / layer->stride;
     return size < kernel ? 0 : (size - kernel) / layer->stride + 1;
   case SRGAN_OPERATION_MAX_POOL:
+    if (layer->ceil_mode != 0)
+      size += layer->stride - 1;
     return size < kernel ? 0 : (size - kernel) / layer->stride + 1;
   case SRGAN_OPERATION_TRANSPOSED_CONV:
     return size * layer->stride;

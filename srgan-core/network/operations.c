@@ -128,6 +128,8 @@ static const SrganAttributeInfo attributes[SRGAN_N_ATTRIBUTES] = {
     [SRGAN_ATTRIBUTE_PADDING] = {"padding", SRGAN_ATTRIBUTE_ENUM,
         FIELD (padding), .n_values = SRGAN_N_PADDINGS,
         .to_string = padding_to_string},
+    [SRGAN_ATTRIBUTE_CEIL_MODE] = {"ceil_mode", SRGAN_ATTRIBUTE_UINT,
+        FIELD (ceil_mode), 0, 1},
     [SRGAN_ATTRIBUTE_FACTOR] = {"factor", SRGAN_ATTRIBUTE_UINT, FIELD (factor),
         1, 16, .given = TRUE},
     [SRGAN_ATTRIBUTE_FILTER] = {"filter", SRGAN_ATTRIBUTE_ENUM, FIELD (filter),
@@ -339,6 +341,18 @@ infer_max_pool (
   if (!infer_conv (layer, inputs, error))
     return FALSE;
   layer->padding = SRGAN_PADDING_ZERO;
+  if (layer->ceil_mode == 0)
+    return TRUE;
+  if (layer->kernel_width < layer->stride ||
+      layer->kernel_height < layer->stride)
+    return refuse (error,
+        "ceil_mode: the stride, %u, is more than the kernel's %ux%u",
+        layer->stride, layer->kernel_width, layer->kernel_height);
+  /* ceil ((W - lost - kernel) / stride) + 1 */
+  layer->lost_width =
+      (inputs[0]->lost_width + layer->kernel_width) / layer->stride - 1;
+  layer->lost_height =
+      (inputs[0]->lost_height + layer->kernel_height) / layer->stride - 1;
   return TRUE;
 }
 
@@ -655,8 +669,8 @@ static const struct {
     [SRGAN_OPERATION_GLOBAL_MEAN] = {"global-mean", 1, 1, TAKES (ACTIVATION),
         .infer = infer_global_mean, .reach = reach_global},
     [SRGAN_OPERATION_MAX_POOL] = {"max-pool", 1, 1,
-        KERNEL | TAKES (STRIDE) | TAKES (ACTIVATION), .infer = infer_max_pool,
-        .reach = reach_max_pool},
+        KERNEL | TAKES (STRIDE) | TAKES (CEIL_MODE) | TAKES (ACTIVATION),
+        .infer = infer_max_pool, .reach = reach_max_pool},
     [SRGAN_OPERATION_ADD] = {"add", SRGAN_LAYER_MAX_INPUTS, 2,
         TAKES (ACTIVATION), .infer = infer_elementwise},
     [SRGAN_OPERATION_MULTIPLY] = {"multiply", SRGAN_LAYER_MAX_INPUTS, 2,

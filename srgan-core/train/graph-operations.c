@@ -629,9 +629,12 @@ find_largest (const SrganLayer *layer, const SrganMap *map, guint x, guint y,
                     (gsize) x * layer->stride * map->stride + channel;
   gsize pitch = srgan_map_pitch (map);
   gfloat *corner = largest;
+  /* in ceil mode less may be left */
+  guint n_rows = MIN (layer->kernel_height, map->height - y * layer->stride);
+  guint n_columns = MIN (layer->kernel_width, map->width - x * layer->stride);
 
-  for (guint v = 0; v < layer->kernel_height; v++)
-    for (guint u = 0; u < layer->kernel_width; u++)
+  for (guint v = 0; v < n_rows; v++)
+    for (guint u = 0; u < n_columns; u++)
       if (corner[v * pitch + (gsize) u * map->stride] > *largest)
         largest = corner + v * pitch + (gsize) u * map->stride;
   return largest;

@@ -495,7 +495,7 @@ static void
 get_size (
     const SrganLayer *layer, const SrganMap *input, guint *width, guint *height)
 {
-  guint stride = MAX (layer->stride, 1);
+  guint stride = MAX (layer->stride, 1), more;
 
   *width = input->width;
   *height = input->height;
@@ -504,12 +504,14 @@ get_size (
   case SRGAN_OPERATION_MAX_POOL:
     if (layer->operation == SRGAN_OPERATION_MAX_POOL ||
         layer->padding == SRGAN_PADDING_NONE) {
-      *width = input->width < layer->kernel_width
+      more = layer->ceil_mode != 0 ? stride - 1 : 0;
+      *width = input->width + more < layer->kernel_width
                    ? 0
-                   : (input->width - layer->kernel_width) / stride + 1;
-      *height = input->height < layer->kernel_height
-                    ? 0
-                    : (input->height - layer->kernel_height) / stride + 1;
+                   : (input->width + more - layer->kernel_width) / stride + 1;
+      *height =
+          input->height + more < layer->kernel_height
+              ? 0
+              : (input->height + more - layer->kernel_height) / stride + 1;
     } else {
       *width = (input->width + stride - 1) / stride;
       *height = (input->height + stride - 1) / stride;

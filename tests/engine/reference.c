@@ -210,8 +210,9 @@ run_max_pool (const SrganLayer *layer, Map *in)
 {
   gint kw = (gint) layer->kernel_width, kh = (gint) layer->kernel_height;
   gint s = (gint) layer->stride, x, y, kx, ky;
-  Map *out = map_new (
-      in->channels, (in->width - kw) / s + 1, (in->height - kh) / s + 1);
+  gint more = layer->ceil_mode ? s - 1 : 0;
+  Map *out = map_new (in->channels, (in->width + more - kw) / s + 1,
+      (in->height + more - kh) / s + 1);
   guint c;
 
   for (c = 0; c < out->channels; c++)
@@ -221,7 +222,8 @@ run_max_pool (const SrganLayer *layer, Map *in)
 
         for (ky = 0; ky < kh; ky++)
           for (kx = 0; kx < kw; kx++)
-            largest = MAX (largest, *map_at (in, c, x * s + kx, y * s + ky));
+            if (x * s + kx < in->width && y * s + ky < in->height)
+              largest = MAX (largest, *map_at (in, c, x * s + kx, y * s + ky));
         *map_at (out, c, x, y) = largest;
       }
   return out;

@@ -299,6 +299,15 @@ test_max_pool (void)
               {OF (MAX_POOL), .kernel_width = 2, .kernel_height = 2,
                   .stride = 2},
               {CONV (3, 12)}, {OF (PIXEL_SHUFFLE), .factor = 2}}},
+      {"pool-3-2-ceil", SRGAN_COLOUR_RGB, 1,
+          {{CONV (3, 20)},
+              {OF (MAX_POOL), .kernel_width = 3, .kernel_height = 3,
+                  .stride = 2, .ceil_mode = 1},
+              {CONV (3, 12)}, {OF (PIXEL_SHUFFLE), .factor = 2}}},
+      {"pool-5-4-ceil", SRGAN_COLOUR_RGB, 1,
+          {{OF (MAX_POOL), .kernel_width = 5, .kernel_height = 4, .stride = 4,
+               .ceil_mode = 1},
+              {CONV (3, 48)}, {OF (PIXEL_SHUFFLE), .factor = 4}}},
   };
   guint i;
 

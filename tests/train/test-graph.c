@@ -723,6 +723,49 @@ test_max_pool (void)
   srgan_network_unref (network);
 }
 
+/* Likewise where windows reach beyond a map, here of 4x4. */
+static void
+test_max_pool_ceil (void)
+{
+  static const gfloat input[4 * 4] = {
+      -1, -2, -3, -4, -5, -6, -7, -8, -9, -9, -9, -3, -9, -9, -2, -9};
+  static const gfloat expected[4] = {-1, -3, -2, -2};
+  static const gfloat weight[4] = {1, 10, 100, 1000};
+  SrganNetwork *network = srgan_network_new ("pool", SRGAN_COLOUR_Y, 1);
+  SrganLayer layer = {
+      .name = (gchar *) "pool",
+      .operation = SRGAN_OPERATION_MAX_POOL,
+      .n_inputs = 1,
+      .inputs = {SRGAN_INPUT_NETWORK},
+      .kernel_width = 3,
+      .kernel_height = 3,
+      .stride = 2,
+      .ceil_mode = 1,
+      .groups = 1,
+  };
+  g_autoptr (SrganGraph) graph = NULL;
+  g_autoptr (SrganGraphState) state = NULL;
+  gfloat output[4], gradient[4 * 4], unused = 0;
+
+  srgan_network_set_note (network, "ends", "features");
+  add (network, &layer);
+  graph = srgan_graph_new (network, NULL);
+  srgan_graph_want_input_gradient (graph);
+  srgan_graph_set_parameters (graph, &unused);
+  state = srgan_graph_state_new (graph, 4, 4, TRUE);
+  srgan_graph_forward (state, input, output);
+  g_assert_cmpmem (output, sizeof output, expected, sizeof expected);
+  srgan_graph_backward (state, weight, NULL);
+  srgan_graph_get_input_gradient (state, gradient);
+  for (guint i = 0; i < 16; i++)
+    g_assert_cmpfloat (gradient[i], ==,
+        i == 0    ? 1
+        : i == 2  ? 10
+        : i == 14 ? 1100
+                  : 0);
+  srgan_network_unref (network);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -739,5 +782,6 @@ main (int argc, char **argv)
   g_test_add_func ("/train/graph/maps", test_maps);
   g_test_add_func ("/train/graph/designs", test_designs);
   g_test_add_func ("/train/graph/max-pool", test_max_pool);
+  g_test_add_func ("/train/graph/max-pool-ceil", test_max_pool_ceil);
   return g_test_run ();
 }

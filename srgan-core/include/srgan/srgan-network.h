@@ -120,6 +120,10 @@ typedef struct {
   SrganPadding padding; /* conv; transposed-conv gives stride times its input
                            (of the kernel - stride surplus, half, rounded up,
                            is cut at the left and top), max-pool does not pad */
+  guint ceil_mode;      /* max-pool: 1: windows may reach beyond the right and
+                           lower edge, where only what is in the map counts, so
+                           that none of its pixels is left out; 0: they may not.
+                           The stride may not exceed the kernel then */
   guint factor;       /* pixel-shuffle, pixel-unshuffle, resize of one input */
   SrganFilter filter; /* resize */
   guint first;        /* slice: the first channel taken */
