@@ -72,11 +72,12 @@ measure_distances (const SrganPicture *picture, const SrganPicture *others[2],
   if (state == NULL)
     return FALSE;
   target = get_inside (picture, border);
+  srgan_features_set_target (state, target);
   for (guint i = 0; i < 2; i++)
     if (others[i] != NULL) {
       g_autofree gfloat *values = get_inside (others[i], border);
 
-      distances[i] = srgan_features_distance (state, values, target);
+      distances[i] = srgan_features_distance (state, values);
     }
   return TRUE;
 }

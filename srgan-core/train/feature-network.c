@@ -115,8 +115,8 @@ find_layers (SrganFeatures *features, SrganNetwork *network,
 
       if (index < 0) {
         g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-            "the feature network %s has no layer '%s': srgan-info --layers "
-            "lists them",
+            "the feature network %s has no layer '%s': srgan-info FILE lists "
+            "them",
             srgan_network_get_name (network), names[i]);
         return FALSE;
       }
@@ -285,14 +285,18 @@ srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
   return total;
 }
 
+void
+srgan_features_set_target (SrganFeaturesState *state, const gfloat *target)
+{
+  look (state, state->target, target);
+}
+
 gdouble
-srgan_features_distance (
-    SrganFeaturesState *state, const gfloat *output, const gfloat *target)
+srgan_features_distance (SrganFeaturesState *state, const gfloat *output)
 {
   const GArray *layers = state->features->layers;
   gdouble total = 0;
 
-  look (state, state->target, target);
   look (state, state->output, output);
   for (guint i = 0; i < layers->len; i++) {
     guint layer = g_array_index (layers, guint, i);

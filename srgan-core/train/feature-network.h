@@ -48,12 +48,18 @@ SRGAN_API
 gdouble srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
     const gfloat *target, gfloat weight, gfloat *gradient);
 
-/* The distance of LPIPS's form (Zhang et al. 2018) with uniform weights: each
- * pixel's features scaled to length 1, their squared differences summed over
- * channels, averaged over the map, summed over layers. LPIPS proper weighs
- * channels by what people said; this is not that. */
+/* Looks at the picture from which srgan_features_distance() will measure, any
+ * number of times. */
+SRGAN_API
+void srgan_features_set_target (
+    SrganFeaturesState *state, const gfloat *target);
+
+/* The distance of @output from the target, of LPIPS's form (Zhang et al. 2018)
+ * with uniform weights: each pixel's features scaled to length 1, their squared
+ * differences summed over channels, averaged over the map, summed over layers.
+ * LPIPS proper weighs channels by what people said; this is not that. */
 SRGAN_API
 gdouble srgan_features_distance (
-    SrganFeaturesState *state, const gfloat *output, const gfloat *target);
+    SrganFeaturesState *state, const gfloat *output);
 
 G_END_DECLS

@@ -686,9 +686,11 @@ validate_picture (gpointer data, guint item, guint worker)
     memcpy (run->preview + (n_small + n) * run->channels, target,
         n * run->channels * sizeof (gfloat));
   }
-  if (run->judge != NULL)
+  if (run->judge != NULL) {
+    srgan_features_set_target (run->judge_states[worker], target);
     run->distances[item] =
-        srgan_features_distance (run->judge_states[worker], output, target);
+        srgan_features_distance (run->judge_states[worker], output);
+  }
 }
 
 static SrganScore
