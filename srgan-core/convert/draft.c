@@ -196,6 +196,19 @@ fill (gfloat **numbers, guint n, gdouble value)
 }
 
 void
+srgan_draft_set_mean (SrganDraft *draft, const gdouble *mean)
+{
+  SrganDraftLayer *first =
+      new_layer (draft, SRGAN_DRAFT_AFFINE, "mean", SRGAN_INPUT_NETWORK);
+
+  fill (&first->weight, draft->channels, 1.);
+  fill (&first->bias, draft->channels, 0.);
+  for (guint i = 0; i < draft->channels; i++)
+    first->bias[i] = (gfloat) -mean[i];
+  insert_first (draft, first);
+}
+
+void
 srgan_draft_set_range (SrganDraft *draft, gdouble input_low, gdouble input_high,
     gdouble output_low, gdouble output_high)
 {
@@ -210,7 +223,7 @@ srgan_draft_set_range (SrganDraft *draft, gdouble input_low, gdouble input_high,
     fill (&first->bias, draft->channels, input_low);
     insert_first (draft, first);
   }
-  if (output_low != 0. || output_high != 1.) {
+  if (!draft->features && (output_low != 0. || output_high != 1.)) {
     SrganDraftLayer *last = srgan_draft_add (
         draft, SRGAN_DRAFT_AFFINE, "output-range", last_layer (draft));
 
@@ -231,7 +244,8 @@ srgan_draft_swap_colours (SrganDraft *draft)
     first->channels = g_memdup2 (swapped, sizeof swapped);
     insert_first (draft, first);
   }
-  if (srgan_draft_get_channels (draft, last_layer (draft)) == 3) {
+  if (!draft->features &&
+      srgan_draft_get_channels (draft, last_layer (draft)) == 3) {
     SrganDraftLayer *last = srgan_draft_add (
         draft, SRGAN_DRAFT_GATHER, "output-order", last_layer (draft));
 
@@ -1554,6 +1568,31 @@ spread_steps (SrganDraft *draft)
                   "precision=int8 they are computed in"));
 }
 
+/* Whether the layer added last is one of @names, of which it is struck out. */
+static gboolean
+strike_out (SrganNetwork *network, gchar **names)
+{
+  const SrganLayer *layer = srgan_network_get_layer (
+      network, srgan_network_get_n_layers (network) - 1);
+
+  for (guint i = 0; names[i] != NULL; i++)
+    if (strcmp (g_strstrip (names[i]), layer->name) == 0) {
+      names[i][0] = '\0';
+      return TRUE;
+    }
+  return FALSE;
+}
+
+/* A name that is not struck out, or NULL. */
+static const gchar *
+find_name (gchar **names)
+{
+  for (guint i = 0; names[i] != NULL; i++)
+    if (names[i][0] != '\0')
+      return names[i];
+  return NULL;
+}
+
 SrganNetwork *
 srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
 {
@@ -1561,7 +1600,8 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
   SrganNetwork *network = NULL;
   guint n = draft->layers->len;
   SrganDraftLayer *output;
-  gint64 scale;
+  g_auto (GStrv) names = NULL;
+  gint64 scale = 1;
 
   if (n == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
@@ -1569,7 +1609,8 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
     return NULL;
   }
   output = g_ptr_array_index (draft->layers, n - 1);
-  if (output->single || output->layer.out_channels != draft->channels) {
+  if (!draft->features &&
+      (output->single || output->layer.out_channels != draft->channels)) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
         "the output has %u channels%s, the input %u: it is no picture",
         output->layer.out_channels, output->single ? " of one pixel" : "",
@@ -1577,7 +1618,8 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
     return NULL;
   }
   /* convolutions without padding lose some pixels */
-  scale = (output->height + draft->height / 2) / draft->height;
+  if (!draft->features)
+    scale = (output->height + draft->height / 2) / draft->height;
   if (scale < 1 || scale > SRGAN_MAX_SCALE) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
         "it enlarges %" G_GINT64_FORMAT " times; 1 to %u can be", scale,
@@ -1589,6 +1631,12 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
   self.network = network;
   self.names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self.indices = g_new (gint, n);
+  if (draft->features)
+    srgan_network_set_note (network, "ends", "features");
+  if (draft->features && draft->feature_layers != NULL) {
+    srgan_network_set_note (network, "features", draft->feature_layers);
+    names = g_strsplit (draft->feature_layers, ";", -1);
+  }
   spread_steps (draft);
   for (guint i = 0; i < n; i++) {
     SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);
@@ -1601,6 +1649,23 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
     /* the network has its own copy: a large file's weights lie in memory once
      */
     g_clear_pointer (&layer->weight, g_free);
+    if (names != NULL && strike_out (network, names) &&
+        find_name (names) == NULL) {
+      if (i + 1 < n)
+        g_ptr_array_add (draft->notes,
+            g_strdup_printf ("cut off: %u layers after the last that is "
+                             "compared",
+                n - i - 1));
+      break;
+    }
+  }
+  if (network != NULL && names != NULL && find_name (names) != NULL) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "the network has no layer '%s'; its last is '%s'", find_name (names),
+        srgan_network_get_layer (
+            network, srgan_network_get_n_layers (network) - 1)
+            ->name);
+    g_clear_pointer (&network, srgan_network_unref);
   }
   g_hash_table_unref (self.names);
   g_free (self.indices);

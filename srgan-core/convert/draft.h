@@ -58,8 +58,12 @@ typedef struct {
   guint channels; /* of the input: 1 or 3 */
   gint64 height;  /* sizes for which the draft is worked out */
   gint64 width;
-  GPtrArray *layers; /* of SrganDraftLayer; the last is the output */
-  GPtrArray *notes;  /* of gchar: what was done, for the user */
+  GPtrArray *layers;           /* of SrganDraftLayer; the last is the output */
+  GPtrArray *notes;            /* of gchar: what was done, for the user */
+  gboolean features;           /* the output is any map, no picture */
+  const gchar *feature_layers; /* features: the network ends with the last of
+                                  these, as they will be called, with ;
+                                  between; %NULL: with the last of all */
 } SrganDraft;
 
 SrganDraft *srgan_draft_new (
@@ -86,6 +90,8 @@ gint srgan_draft_add_activation (SrganDraft *draft, const gchar *name,
     gint input, SrganActivation activation, gfloat low, gfloat high,
     gfloat *slope);
 
+/* Subtracts @mean of each channel of the input. */
+void srgan_draft_set_mean (SrganDraft *draft, const gdouble *mean);
 /* What the numbers of a picture are in the network's own terms: @low for black
  * and @high for white; puts gains before and after that make them 0 and 1. */
 void srgan_draft_set_range (SrganDraft *draft, gdouble input_low,
@@ -99,7 +105,7 @@ void srgan_draft_simplify (SrganDraft *draft);
 
 /**
  * srgan_draft_finish:
- * @draft: a simplified draft
+ * @draft: a simplified draft; @notes gets what was left out
  * @colour: what goes in and comes out
  *
  * Returns: (transfer full): the network, not yet finished, so that notes can be

@@ -111,6 +111,8 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     swapped = options->order == SRGAN_ORDER_BGR;
   }
 
+  if (options->features)
+    srgan_draft_set_mean (draft, options->mean);
   srgan_draft_set_range (draft, low, high, output_low, output_high);
   if (swapped)
     srgan_draft_swap_colours (draft);
@@ -130,6 +132,7 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
     report->range = g_strdup_printf ("%s to %s", input, output);
   }
 
+  draft->feature_layers = options->feature_layers;
   g_free (draft->name);
   draft->name = make_name (graph->name != NULL ? graph->name : "");
   network = srgan_draft_finish (draft, colour, error);
@@ -153,8 +156,10 @@ SrganNetwork *
 srgan_graph_build (SrganGraph *graph, const SrganConvertOptions *options,
     SrganConvertReport *report, GError **error)
 {
-  g_autoptr (SrganDraft) draft = srgan_graph_lower (graph, error);
+  g_autoptr (SrganDraft) draft = NULL;
 
+  graph->features = options->features;
+  draft = srgan_graph_lower (graph, error);
   if (draft == NULL)
     return NULL;
   return srgan_graph_finish (graph, draft, options, report, error);

@@ -126,7 +126,8 @@ typedef enum {
                                 are numbers for; channels_last: of H and W */
   SRGAN_NODE_DEPTH_TO_SPACE, /* (x) block channels_last depth_first */
   SRGAN_NODE_SPACE_TO_DEPTH, /* (x) block channels_last depth_first */
-  SRGAN_NODE_MAX_POOL,       /* (x) kernel strides pads padding channels_last */
+  SRGAN_NODE_MAX_POOL,       /* (x) kernel strides pads padding channels_last
+                                ceil_mode */
   SRGAN_NODE_AVERAGE_POOL,   /* (x) likewise */
   SRGAN_NODE_MEAN,           /* (x, [axes]); list; keep_axes; no axes: all but
                                 batch and channels */
@@ -180,6 +181,7 @@ typedef struct {
   gint64 pads[4]; /* top, left, bottom, right */
   SrganPads padding;
   gint64 output_padding[2];
+  gboolean ceil_mode; /* pooling: windows may reach beyond the map's end */
   gboolean transpose_weight;
   gint64 axis;
   gint64 list[SRGAN_GRAPH_MAX_LIST];
@@ -255,6 +257,7 @@ struct _SrganGraph {
   GHashTable *unknown;   /* name of a value -> what makes it, in words */
   guint n_own;           /* constants without a name so far */
 
+  gboolean features; /* srgan_graph_lower(): the output is the last map */
   /* What the file tells of the values at both ends; high 0: nothing. */
   gdouble input_low, input_high;
   gdouble output_low, output_high;

@@ -112,6 +112,7 @@ srgan_lower_pool (SrganLowering *self)
   gboolean averages = node->kind == SRGAN_NODE_AVERAGE_POOL;
   gint64 kernel[2] = {node->kernel[0], node->kernel[1]};
   gint64 stride = node->strides[0];
+  gint64 more = node->ceil_mode ? stride - 1 : 0;
   SrganDraftLayer *layer;
   SrganValue *map, *result;
   SrganRoles roles;
@@ -145,20 +146,24 @@ srgan_lower_pool (SrganLowering *self)
       kernel[1] > SRGAN_MAX_KERNEL_SIDE || stride < 1 || stride > 16 ||
       stride != node->strides[1] || node->dilations[0] != 1 ||
       node->dilations[1] != 1 || kernel[0] > height || kernel[1] > width ||
+      (node->ceil_mode &&
+          (averages || kernel[0] < stride || kernel[1] < stride)) ||
       (node->padding != SRGAN_PADS_VALID && node->padding != SRGAN_PADS_GIVEN &&
           (kernel[0] != stride || kernel[1] != stride)) ||
       (node->padding == SRGAN_PADS_GIVEN &&
           (node->pads[0] != 0 || node->pads[1] != 0 || node->pads[2] != 0 ||
               node->pads[3] != 0))) {
     srgan_value_free (map);
-    return srgan_lowering_refuse_value (
-        self, "only pooling without padding and dilation is supported");
+    return srgan_lowering_refuse_value (self,
+        "only pooling without padding and dilation is supported, with "
+        "ceil_mode only of maxima");
   }
   layer->layer.kernel_height = (guint) kernel[0];
   layer->layer.kernel_width = (guint) kernel[1];
   layer->layer.stride = (guint) stride;
-  layer->height = (height - kernel[0]) / stride + 1;
-  layer->width = (width - kernel[1]) / stride + 1;
+  layer->layer.ceil_mode = node->ceil_mode;
+  layer->height = (height + more - kernel[0]) / stride + 1;
+  layer->width = (width + more - kernel[1]) / stride + 1;
   if (averages) {
     gsize area = (gsize) (kernel[0] * kernel[1]);
 

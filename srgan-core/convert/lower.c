@@ -147,6 +147,7 @@ start (SrganLowering *self, const SrganGraphInput *input)
     width = WIDTH;
   self->draft =
       srgan_draft_new (self->graph->name, (guint) channels, height, width);
+  self->draft->features = self->graph->features;
   value = srgan_lowering_new_view (self, SRGAN_INPUT_NETWORK, input->rank,
       channels_at, height_at, height_at + 1);
   g_hash_table_replace (self->values, g_strdup (input->name), value);
@@ -290,6 +291,39 @@ evaluate (SrganLowering *self, const gchar *name, GHashTable *open)
   }
 }
 
+/* Of a graph of features: what comes after its last map, a mean and a verdict
+ * say, is no part of the network; nor is what is not supported. */
+static void
+find_last_map (SrganLowering *self, GHashTable *open)
+{
+  SrganGraph *graph = self->graph;
+  g_autofree gchar *last = NULL;
+
+  for (guint i = 0; i < graph->nodes->len; i++) {
+    SrganGraphNode *node = g_ptr_array_index (graph->nodes, i);
+    const gchar *name;
+    SrganValue *value;
+
+    if (node->outputs->len == 0)
+      continue;
+    name = g_ptr_array_index (node->outputs, 0);
+    if (!evaluate (self, name, open))
+      break;
+    value = g_hash_table_lookup (self->values, name);
+    if (value == NULL || value->constant != NULL)
+      continue;
+    if (srgan_draft_is_single (self->draft, value->layer))
+      break;
+    g_free (last);
+    last = g_strdup (name);
+  }
+  if (last == NULL)
+    return;
+  g_clear_error (self->error);
+  g_ptr_array_set_size (graph->outputs, 0);
+  srgan_graph_add_output (graph, last);
+}
+
 SrganDraft *
 srgan_graph_lower (SrganGraph *graph, GError **error)
 {
@@ -319,6 +353,16 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
   }
   for (guint i = 0; i < graph->outputs->len; i++)
     count_use (&self, g_ptr_array_index (graph->outputs, i));
+  if (graph->features) {
+    /* whichever is the last map must stay known */
+    for (guint i = 0; i < graph->nodes->len; i++) {
+      SrganGraphNode *node = g_ptr_array_index (graph->nodes, i);
+
+      for (guint j = 0; j < node->outputs->len; j++)
+        count_use (&self, g_ptr_array_index (node->outputs, j));
+    }
+    find_last_map (&self, open);
+  }
   for (guint i = 0; i < graph->outputs->len; i++) {
     const gchar *name = g_ptr_array_index (graph->outputs, i);
     SrganValue *value;

@@ -676,10 +676,9 @@ read_pooling (Reader *reader, const Layer *layer, GError **error)
   node->pads[2] = get_integer (layer, 15, node->pads[0]);
   if (mode == 2 || mode == 3)
     node->padding = SRGAN_PADS_SAME;
-  /* full: as many windows as begin within the map; the same where the stride
-   * is the kernel and divides it */
-  if (mode == 0 && node->kernel[0] != node->strides[0])
-    return unsupported (layer, error, "pooling beyond the map's edge");
+  /* full: windows reach beyond the map's end until all of it is in one; where
+   * the stride is the kernel, frames are enlarged until it divides them */
+  node->ceil_mode = mode == 0 && node->kernel[0] != node->strides[0];
   return TRUE;
 }
 
@@ -836,6 +835,15 @@ read_reduction (Reader *reader, const Layer *layer, GError **error)
   return TRUE;
 }
 
+/* What no picture needs but a classifier ends with. */
+static gboolean
+read_unknown (Reader *reader, const Layer *layer, GError **error)
+{
+  srgan_graph_add_unknown (
+      reader->graph, layer->type, layer->name, layer->tops, layer->n_tops);
+  return TRUE;
+}
+
 static gboolean
 read_input (Reader *reader, const Layer *layer, GError **error)
 {
@@ -883,6 +891,7 @@ static const struct {
     {"Scale", read_scale},
     {"Sigmoid", read_simple},
     {"Slice", read_slice},
+    {"Softmax", read_unknown},
     {"Split", read_same},
     {"Swish", read_simple},
     {"TanH", read_simple},

@@ -363,8 +363,8 @@ translate_conv (Reader *reader, const Node *node, SrganGraphNode *to)
     to->padding = SRGAN_PADS_SAME_LOWER;
   else if (is_string (node, "auto_pad", "VALID"))
     to->padding = SRGAN_PADS_VALID;
-  return find (node, "output_shape") == NULL &&
-         get_int (node, "ceil_mode", 0) == 0;
+  to->ceil_mode = get_int (node, "ceil_mode", 0) != 0;
+  return find (node, "output_shape") == NULL;
 }
 
 static gboolean

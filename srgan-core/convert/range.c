@@ -97,7 +97,8 @@ srgan_range_build (const gchar *name, SrganGraphMake make, gpointer data,
 
   if (!make (graph, data, error))
     return NULL;
-  if (options->range != SRGAN_RANGE_AUTO || graph->input_high != 0.)
+  if (options->range != SRGAN_RANGE_AUTO || graph->input_high != 0. ||
+      options->features)
     return srgan_graph_build (graph, options, report, error);
   network = srgan_graph_build (graph, options, &first_report, error);
   if (network == NULL)

@@ -204,6 +204,14 @@ srgan_reader_read (SrganSource *source, const SrganConvertOptions *options,
     g_propagate_error (error, g_steal_pointer (&reason));
     return NULL;
   }
+  if (options->features && !srgan_network_gives_features (network)) {
+    srgan_convert_unsupported (error,
+        "%s: a feature network is read of a file that holds its graph (ncnn, "
+        "ONNX, Keras, TensorFlow, TensorFlow Lite); this is: %s",
+        source->name, report->format);
+    g_clear_pointer (&network, srgan_network_unref);
+    return NULL;
+  }
   if (options->scale != 0 &&
       srgan_network_get_scale (network) != options->scale) {
     srgan_convert_fail (error, SRGAN_ERROR_INVALID,

@@ -483,6 +483,7 @@ add_layer (Writer *writer, const SrganLayer *layer, const gchar *const *maps)
     output = add_node (writer, "MaxPool", 1, maps, &node);
     set_ints (writer, node, "kernel_shape", 2, kernel);
     set_ints (writer, node, "strides", 2, strides);
+    set_int (writer, node, "ceil_mode", layer->ceil_mode);
     break;
   }
   case SRGAN_OPERATION_ADD:

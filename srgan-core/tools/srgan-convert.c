@@ -32,6 +32,9 @@ static gboolean half;
 static gboolean quantise;
 static gboolean int8;
 static gchar *calibration;
+static gboolean features;
+static gchar *feature_layers;
+static gchar *mean;
 
 static const GOptionEntry entries[] = {
     {"inspect", 'i', 0, G_OPTION_ARG_NONE, &inspect,
@@ -62,6 +65,16 @@ static const GOptionEntry entries[] = {
         NULL},
     {"calibrate", 0, 0, G_OPTION_ARG_FILENAME, &calibration,
         "Pictures like those to come, large ones, for --int8", "FOLDER"},
+    {"features", 0, 0, G_OPTION_ARG_NONE, &features,
+        "A network that judges pictures, for srgan-eval --features and for "
+        "training: what follows its last map is cut off",
+        NULL},
+    {"feature-layers", 0, 0, G_OPTION_ARG_STRING, &feature_layers,
+        "--features: its layers that are compared, with ; between", "NAMES"},
+    {"mean", 0, 0, G_OPTION_ARG_STRING, &mean,
+        "--features: what it wants subtracted of its three channels, in its "
+        "own --colour and --range",
+        "A,B,C"},
     {"formats", 0, 0, G_OPTION_ARG_NONE, &list,
         "List the formats and architectures that are known", NULL},
     {NULL},
@@ -82,6 +95,24 @@ parse_nick (const gchar *option, const gchar *nick, gint n,
     g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", to_string (i));
   }
   tool_usage_error ("--%s '%s' is none of %s", option, nick, known->str);
+}
+
+/* "104,117,123" */
+static void
+parse_mean (gdouble *values)
+{
+  g_auto (GStrv) parts = g_strsplit (mean, ",", -1);
+  gboolean good = g_strv_length (parts) == 3;
+
+  for (guint i = 0; good && i < 3; i++) {
+    gchar *end;
+
+    values[i] = g_ascii_strtod (parts[i], &end);
+    good = end != parts[i] && *end == '\0' && ABS (values[i]) <= 1e6;
+  }
+  if (!good)
+    tool_usage_error (
+        "--mean takes three numbers with , between, not '%s'", mean);
 }
 
 static const gchar *
@@ -589,6 +620,15 @@ main (gint argc, gchar **argv)
   options.order = (SrganOrder) parse_nick (
       "colour", order, SRGAN_N_ORDERS, order_to_string);
   options.architecture = architecture;
+  options.features = features;
+  options.feature_layers = feature_layers;
+  if (!features && (feature_layers != NULL || mean != NULL))
+    tool_usage_error ("--feature-layers and --mean go with --features");
+  if (features && (int8 || verify != NULL))
+    tool_usage_error (
+        "--features makes no pictures: --int8 and --verify need them");
+  if (mean != NULL)
+    parse_mean (options.mean);
   write_options.target = (SrganTarget) parse_nick (
       "to", target, SRGAN_N_TARGETS, target_to_string);
   write_options.half = half;

@@ -536,6 +536,81 @@ remove_folder (void)
   g_free (folder);
 }
 
+/* --- Feature networks ---------------------------------------------------- */
+
+static const gchar classifier[] =
+    "7767517\n6 6\n"
+    "Input data 0 1 data 0=9 1=9 2=3\n"
+    "Convolution a/conv 1 1 data a 0=2 1=3 3=2 5=1 6=54 9=1\n"
+    "Pooling pool 1 1 a pool 1=3 2=2\n"
+    "Convolution b/conv 1 1 pool b 0=5 1=1 5=0 6=10\n"
+    "Pooling mean 1 1 b mean 0=1 4=1\n"
+    "Softmax verdict 1 1 mean verdict\n";
+
+/* What a classifier makes of its maps is cut off; what it wants of pictures is
+ * in its first layer. */
+static void
+test_features (void)
+{
+  static const gdouble mean[3] = {104, 117, 123};
+  gfloat numbers[1 + 54 + 2 + 1 + 10] = {0};
+  g_autofree gchar *path = NULL, *bin = NULL;
+  SrganConvertOptions options = {.features = TRUE,
+      .range = SRGAN_RANGE_CODE,
+      .order = SRGAN_ORDER_BGR,
+      .mean = {104, 117, 123}};
+  g_autoptr (GError) error = NULL;
+  const SrganLayer *layer;
+  SrganNetwork *network;
+
+  /* a tag, 0, before the weights of each */
+  for (guint i = 0; i < 54; i++)
+    numbers[1 + i] = (gfloat) (i % 7) - 3;
+  numbers[55] = .5f;
+  numbers[56] = -.5f;
+  for (guint i = 0; i < 10; i++)
+    numbers[58 + i] = (gfloat) i;
+  path = write_file ("classifier.param", classifier, strlen (classifier));
+  bin = write_file ("classifier.bin", numbers, sizeof numbers);
+  check_refused (path, SRGAN_ERROR_UNSUPPORTED, "Softmax");
+
+  network = srgan_convert_read (path, &options, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (srgan_network_gives_features (network));
+  g_assert_cmpuint (srgan_network_get_n_layers (network), ==, 3);
+  layer = srgan_network_get_layer (network, 1);
+  g_assert_cmpint (layer->operation, ==, SRGAN_OPERATION_MAX_POOL);
+  g_assert_cmpuint (layer->ceil_mode, ==, 1);
+  layer = srgan_network_get_layer (network, 0);
+  g_assert_cmpstr (layer->name, ==, "a_conv");
+  for (guint o = 0; o < 2; o++) {
+    gdouble bias = numbers[55 + o];
+
+    for (guint c = 0; c < 3; c++)
+      for (guint t = 0; t < 9; t++) {
+        gfloat weight = numbers[1 + (o * 3 + c) * 9 + t];
+
+        bias -= mean[c] * weight;
+        g_assert_cmpfloat_with_epsilon (
+            layer->weight[(o * 3 + 2 - c) * 9 + t], 255 * weight, 1e-3);
+      }
+    g_assert_cmpfloat_with_epsilon (layer->bias[o], bias, 1e-2);
+  }
+  srgan_network_unref (network);
+
+  options.feature_layers = "a_conv";
+  network = srgan_convert_read (path, &options, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (srgan_network_get_n_layers (network), ==, 1);
+  g_assert_cmpstr (srgan_network_get_note (network, "features"), ==, "a_conv");
+  srgan_network_unref (network);
+
+  options.feature_layers = "a_conv;nothing";
+  g_assert_null (srgan_convert_read (path, &options, NULL, &error));
+  g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "nothing"));
+}
+
 gint
 main (gint argc, gchar **argv)
 {
@@ -554,6 +629,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/files/outside", test_outside);
   g_test_add_func ("/files/transformer", test_transformer);
   g_test_add_func ("/files/shaders", test_shaders);
+  g_test_add_func ("/files/features", test_features);
   g_test_add_data_func ("/files/round-trip/onnx",
       GUINT_TO_POINTER (SRGAN_TARGET_ONNX), test_round_trip);
   g_test_add_data_func ("/files/round-trip/pytorch",

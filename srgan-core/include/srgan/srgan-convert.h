@@ -51,6 +51,15 @@ typedef struct {
   SrganOrder order;
   const gchar *architecture; /* a name of srgan_convert_list_architectures(),
                                 or %NULL */
+  gboolean features; /* a network that judges pictures, a classifier say, of a
+                        file that holds its graph: what follows its last map is
+                        cut off, and srgan_network_gives_features() is true */
+  const gchar *feature_layers; /* features: the layers that are compared, with
+                                  ; between, for the note "features"; what
+                                  follows the last of them is cut off too.
+                                  %NULL: no note */
+  gdouble mean[3]; /* features: what the model wants subtracted of each of its
+                      channels, in its own order and range */
 } SrganConvertOptions;
 
 /**
