@@ -102,7 +102,8 @@ add_sample (
 SrganNetwork *
 tool_calibrate (SrganNetwork *network, const gchar *folder, GError **error)
 {
-  g_autoptr (GPtrArray) paths = srgan_picture_list (folder, TRUE, error);
+  g_autoptr (GPtrArray) paths =
+      srgan_picture_list (folder, SRGAN_LIST_RECURSIVE, error);
   g_autoptr (GArray) samples = NULL;
   SrganNetwork *quantised = NULL;
   struct sigaction action = {.sa_handler = interrupt}, old;

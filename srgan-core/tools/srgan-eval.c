@@ -389,7 +389,7 @@ main (int argc, char **argv)
       return tool_fail (error);
   }
 
-  paths = srgan_picture_list (folder, FALSE, &error);
+  paths = srgan_picture_list (folder, 0, &error);
   if (paths == NULL)
     return tool_fail (error);
   if (save != NULL && g_mkdir_with_parents (save, 0777) != 0) {

@@ -146,7 +146,7 @@ catch_signals (GCancellable *cancellable)
   sigaction (SIGTERM, &action, NULL);
 }
 
-static gchar *data_folder, *output, *start, *log_folder;
+static gchar *data_folder, *output, *start, *log_folder, *pairs;
 static gchar **sets;
 static gint steps, threads, seed;
 static gboolean quiet, print_config;
@@ -183,9 +183,57 @@ take_number (
   return TRUE;
 }
 
+/* --pairs is taken by take_pairs(), which left this one. */
+static gboolean
+refuse_pairs (
+    const gchar *option, const gchar *text, gpointer data, GError **error)
+{
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+      "%s takes two folders, which have no ; in their names: --pairs X/LR "
+      "X/Base",
+      option);
+  return FALSE;
+}
+
+static gboolean
+is_pair_folder (const gchar *argument)
+{
+  return argument[0] != '-' && strchr (argument, ';') == NULL;
+}
+
+/* Takes each "--pairs LR BASE" out of @argv, which GLib's options, of one value
+ * each, cannot: they are appended to pairs as the key has them. */
+static void
+take_pairs (gint *argc, gchar **argv)
+{
+  GString *list = g_string_new (NULL);
+  gint n = 1, i;
+
+  for (i = 1; i < *argc && strcmp (argv[i], "--") != 0; i++) {
+    if (strcmp (argv[i], "--pairs") == 0 && i + 2 < *argc &&
+        is_pair_folder (argv[i + 1]) && is_pair_folder (argv[i + 2])) {
+      g_string_append_printf (
+          list, "%s%s;%s", list->len > 0 ? ";" : "", argv[i + 1], argv[i + 2]);
+      i += 2;
+    } else {
+      argv[n++] = argv[i];
+    }
+  }
+  while (i < *argc)
+    argv[n++] = argv[i++];
+  argv[n] = NULL;
+  *argc = n;
+  pairs = g_string_free (list, list->len == 0);
+}
+
 static const GOptionEntry entries[] = {
     {"data", 'd', 0, G_OPTION_ARG_FILENAME, &data_folder,
-        "The training pictures (data.folder)", "FOLDER"},
+        "The training pictures and videos: a folder, or a video (data.folder)",
+        "FOLDER"},
+    {"pairs", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) refuse_pairs,
+        "Pictures reduced by others and what they were, matched by name; "
+        "repeat (data.pairs)",
+        "LR BASE"},
     {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
         "The model file to write (output.file)", "FILE"},
     {"start", 0, 0, G_OPTION_ARG_FILENAME, &start,
@@ -219,6 +267,7 @@ make_recipe (SrganRecipe *recipe, const gchar *path, GError **error)
     gboolean given;
   } options[] = {
       {"data", "folder", data_folder, data_folder != NULL},
+      {"data", "pairs", pairs, pairs != NULL},
       {"output", "file", output, output != NULL},
       {"network", "start", start, start != NULL},
       {"output", "log-dir", log_folder, log_folder != NULL},
@@ -250,8 +299,9 @@ main (int argc, char **argv)
   GError *error = NULL;
 
   srgan_blas_choose_core (argv);
+  take_pairs (&argc, argv);
   tool_parse (&argc, &argv, "srgan-train", "[RECIPE.conf]",
-      "Trains a super-resolution network on a folder of pictures.",
+      "Trains a super-resolution network on pictures, videos, or pairs.",
       "Settings come from the recipe, then from the options. A run that was\n"
       "stopped goes on from its checkpoint (output.checkpoint, else the\n"
       "output's name with .ckpt) when the same command is given again.\n"

@@ -77,6 +77,7 @@ get_floats (GVariantDict *dict, const gchar *key, gfloat *values, gsize n)
 static const gchar *const harmless[][2] = {
     {"network", "name"},
     {"data", "folder"},
+    {"data", "pairs"},
     {"data", "prefetch-threads"},
     {"training", "threads"},
     {"validation", "folder"},

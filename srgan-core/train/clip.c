@@ -9,23 +9,54 @@
 
 #include "train/codec-private.h"
 
-/* How long a file may take to show its first frame, or a decoder for one. */
+/* How long a file may take to show its first frame, or a decoder for one, and
+ * how often it is asked whether it has failed meanwhile. */
 #define PATIENCE (30 * GST_SECOND)
+#define SLICE (50 * GST_MSECOND)
+
+/* Seconds that are rather read than skipped: a seek begins at the key frame
+ * before, which is as far away in most files. */
+#define FAR 5.
+
+/* Seconds that a frame may come too early and still be the one. */
+#define EARLY 1e-3
 
 struct _SrganClip {
   gchar *path;
   GstElement *pipeline;
   GstElement *sink;
   SrganCodecSettings settings; /* of which a frame's size is looked at */
+  gboolean full_range;
+  gdouble time; /* of the frame read last, -1: none */
 };
 
-static void
-set_failure (SrganClip *clip, GError **error)
+/* The next sample, or the first, which stays the next; NULL without an error:
+ * there is none left. (transfer full) */
+static GstSample *
+wait_for_sample (SrganClip *clip, gboolean first, GError **error)
 {
-  g_autofree gchar *reason = srgan_codec_describe_failure (clip->pipeline);
+  GstAppSink *sink = GST_APP_SINK (clip->sink);
 
+  for (GstClockTime waited = 0; waited < PATIENCE; waited += SLICE) {
+    GstSample *sample = first ? gst_app_sink_try_pull_preroll (sink, SLICE)
+                              : gst_app_sink_try_pull_sample (sink, SLICE);
+    g_autofree gchar *reason = NULL;
+
+    if (sample != NULL)
+      return sample;
+    reason = srgan_codec_describe_failure (clip->pipeline);
+    if (reason != NULL) {
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
+          "cannot read the video %s: %s", clip->path, reason);
+      return NULL;
+    }
+    if (gst_app_sink_is_eos (sink))
+      return NULL;
+  }
   g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
-      "cannot read the video %s: %s", clip->path, reason);
+      "cannot read the video %s: no frame came out in %u seconds", clip->path,
+      (guint) (PATIENCE / GST_SECOND));
+  return NULL;
 }
 
 SrganClip *
@@ -52,6 +83,7 @@ srgan_clip_open (const gchar *path, SrganCodecFormat format, GError **error)
   clip = g_new0 (SrganClip, 1);
   clip->path = g_strdup (path);
   clip->settings.format = format;
+  clip->time = -1;
   description = g_strdup_printf (
       "filesrc name=source ! decodebin ! videoconvert ! "
       "video/x-raw,format=%s ! appsink name=sink sync=false max-buffers=4",
@@ -67,14 +99,21 @@ srgan_clip_open (const gchar *path, SrganCodecFormat format, GError **error)
   clip->sink = gst_bin_get_by_name (GST_BIN (clip->pipeline), "sink");
   g_object_set (source, "location", path, NULL);
   gst_element_set_state (clip->pipeline, GST_STATE_PAUSED);
-  sample = gst_app_sink_try_pull_preroll (GST_APP_SINK (clip->sink), PATIENCE);
+  sample = wait_for_sample (clip, TRUE, &cause);
+  if (cause != NULL) {
+    g_propagate_error (error, cause);
+    return NULL;
+  }
   if (sample == NULL ||
       !gst_video_info_from_caps (&info, gst_sample_get_caps (sample))) {
-    set_failure (clip, error);
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
+        "cannot read the video %s: there is no frame in it", path);
     return NULL;
   }
   clip->settings.width = (guint) GST_VIDEO_INFO_WIDTH (&info);
   clip->settings.height = (guint) GST_VIDEO_INFO_HEIGHT (&info);
+  clip->full_range =
+      GST_VIDEO_INFO_COLORIMETRY (&info).range == GST_VIDEO_COLOR_RANGE_0_255;
   gst_element_set_state (clip->pipeline, GST_STATE_PLAYING);
   return g_steal_pointer (&clip);
 }
@@ -119,36 +158,78 @@ srgan_clip_get_duration (const SrganClip *clip)
 }
 
 gboolean
-srgan_clip_seek (SrganClip *clip, gdouble seconds, GError **error)
+srgan_clip_is_full_range (const SrganClip *clip)
 {
-  if (gst_element_seek_simple (clip->pipeline, GST_FORMAT_TIME,
-          GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE,
-          (gint64) (seconds * GST_SECOND)))
-    return TRUE;
-  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
-      "cannot go to second %.3f of the video %s", seconds, clip->path);
-  return FALSE;
+  return clip->full_range;
 }
 
-guint8 *
-srgan_clip_read (SrganClip *clip, GError **error)
+gdouble
+srgan_clip_get_time (const SrganClip *clip)
 {
-  g_autoptr (GstSample) sample =
-      gst_app_sink_try_pull_sample (GST_APP_SINK (clip->sink), PATIENCE);
-  g_autofree guint8 *frame = NULL;
+  return clip->time;
+}
 
-  if (sample == NULL) {
-    if (!gst_app_sink_is_eos (GST_APP_SINK (clip->sink)))
-      set_failure (clip, error);
-    return NULL;
-  }
-  frame = g_malloc (srgan_codec_get_frame_length (&clip->settings));
+/* Notes when @sample is shown. */
+static void
+note_time (SrganClip *clip, GstSample *sample)
+{
+  GstClockTime time =
+      gst_segment_to_stream_time (gst_sample_get_segment (sample),
+          GST_FORMAT_TIME, GST_BUFFER_PTS (gst_sample_get_buffer (sample)));
+
+  /* a file that says nothing has 25 a second */
+  clip->time = GST_CLOCK_TIME_IS_VALID (time) ? (gdouble) time / GST_SECOND
+                                              : MAX (clip->time, 0) + .04;
+}
+
+/* The frame in @sample. */
+static guint8 *
+take_sample (SrganClip *clip, GstSample *sample, GError **error)
+{
+  g_autofree guint8 *frame =
+      g_malloc (srgan_codec_get_frame_length (&clip->settings));
+
   if (!srgan_codec_take_sample (&clip->settings, sample, frame)) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
         "cannot read the video %s: its frames change their size", clip->path);
     return NULL;
   }
   return g_steal_pointer (&frame);
+}
+
+guint8 *
+srgan_clip_read (SrganClip *clip, GError **error)
+{
+  g_autoptr (GstSample) sample = wait_for_sample (clip, FALSE, error);
+
+  if (sample == NULL)
+    return NULL;
+  note_time (clip, sample);
+  return take_sample (clip, sample, error);
+}
+
+guint8 *
+srgan_clip_read_at (SrganClip *clip, gdouble seconds, GError **error)
+{
+  /* A decoder says of the frame that is on at the place gone to that it begins
+   * there: that place is one that is too early. */
+  if (seconds > clip->time + FAR &&
+      !gst_element_seek_simple (clip->pipeline, GST_FORMAT_TIME,
+          GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE,
+          (gint64) ((seconds - 10 * EARLY) * GST_SECOND))) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
+        "cannot go to second %.3f of the video %s", seconds, clip->path);
+    return NULL;
+  }
+  for (;;) {
+    g_autoptr (GstSample) sample = wait_for_sample (clip, FALSE, error);
+
+    if (sample == NULL)
+      return NULL;
+    note_time (clip, sample);
+    if (clip->time > seconds - EARLY)
+      return take_sample (clip, sample, error);
+  }
 }
 
 gboolean

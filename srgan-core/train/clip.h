@@ -27,13 +27,21 @@ guint srgan_clip_get_height (const SrganClip *clip);
 SRGAN_API
 gdouble srgan_clip_get_duration (const SrganClip *clip);
 
-/* Goes to the frame at @seconds, to be read next. */
+/* Whether 0 is black in the file's luma, not 16. */
 SRGAN_API
-gboolean srgan_clip_seek (SrganClip *clip, gdouble seconds, GError **error);
+gboolean srgan_clip_is_full_range (const SrganClip *clip);
+
 /* The next frame, rows without gaps; NULL without an error: there is none left.
  * (transfer full) */
 SRGAN_API
 guint8 *srgan_clip_read (SrganClip *clip, GError **error);
+/* The first frame after the one read last that is shown at @seconds or later:
+ * seeks where that is far, else reads on. (transfer full) */
+SRGAN_API
+guint8 *srgan_clip_read_at (SrganClip *clip, gdouble seconds, GError **error);
+/* When the frame read last is shown, in seconds; -1: there was none. */
+SRGAN_API
+gdouble srgan_clip_get_time (const SrganClip *clip);
 
 /* Whether @path ends as video files do. */
 SRGAN_API

@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 gboolean srgan_codec_take_sample (
     const SrganCodecSettings *settings, GstSample *sample, guint8 *frame);
 
-/* What @pipeline says went wrong. (transfer full) */
+/* What @pipeline says went wrong, told once; NULL: nothing. (transfer full) */
 gchar *srgan_codec_describe_failure (GstElement *pipeline);
 
 G_END_DECLS

@@ -197,7 +197,7 @@ srgan_codec_describe_failure (GstElement *pipeline)
   g_autoptr (GError) cause = NULL;
 
   if (message == NULL)
-    return g_strdup ("no frame came out");
+    return NULL;
   gst_message_parse_error (message, &cause, NULL);
   return g_strdup (cause->message);
 }
@@ -298,7 +298,8 @@ srgan_codec_run (const SrganCodecSettings *settings, guint8 *frames,
 
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
         "GStreamer failed on frames of %ux%u in \"%s\": %s", settings->width,
-        settings->height, description, reason);
+        settings->height, description,
+        reason != NULL ? reason : "no frame came out");
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
   if (full_range)

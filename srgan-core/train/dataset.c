@@ -10,8 +10,8 @@
 #include "train/codec.h"
 #include "train/degraded.h"
 #include "train/original.h"
-#include "train/picture.h"
 #include "train/random.h"
+#include "train/sources.h"
 
 /* Validation sees so many output pixels a side of each picture, or what the
  * smallest has. */
@@ -41,97 +41,11 @@ struct _SrganDataset {
   guint n_left_out;
 };
 
-/* A number, 0 .. 1, that says whether a picture is held back: a hash of its
- * name without the _NUMBER that tells crops of one source apart, so that no
- * source is on both sides. */
-static gdouble
-draw_lot (const gchar *path)
-{
-  g_autofree gchar *stem = g_path_get_basename (path);
-  gchar *end = strrchr (stem, '.');
-  guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325); /* FNV-1a */
-  SrganRandom random;
-
-  if (end == NULL)
-    end = stem + strlen (stem);
-  for (gchar *digit = end; digit > stem; digit--)
-    if (digit[-1] == '_') {
-      if (digit < end)
-        end = digit - 1;
-      break;
-    } else if (!g_ascii_isdigit (digit[-1])) {
-      break;
-    }
-  for (const gchar *c = stem; c < end; c++)
-    hash = (hash ^ (guint8) *c) * G_GUINT64_CONSTANT (0x100000001b3);
-  random = srgan_random_init (hash, 0, 0);
-  return srgan_random_unit (&random);
-}
-
-/* Which side of the dataset a folder's pictures go to. */
-typedef enum {
-  READ_BY_LOT, /* a share is held back */
-  READ_FOR_TRAINING,
-  READ_FOR_VALIDATION,
-} ReadTo;
-
-static gboolean
-read_pictures (SrganDataset *dataset, GPtrArray *paths, ReadTo to,
-    GCancellable *cancellable, SrganDatasetMessageFunc message,
-    gpointer user_data, GError **error)
-{
-  const SrganRecipe *recipe = dataset->recipe;
-  guint smallest = recipe->patch * recipe->scale;
-  gdouble held_back_below = recipe->held_back;
-  gdouble lowest = 1;
-
-  /* of a few pictures one at least is held back */
-  for (guint i = 0; i < paths->len; i++)
-    lowest = MIN (lowest, draw_lot (paths->pdata[i]));
-  held_back_below = MAX (held_back_below, lowest + 1e-9);
-
-  for (guint i = 0; i < paths->len; i++) {
-    const gchar *path = paths->pdata[i];
-    gboolean held_back = to == READ_BY_LOT ? draw_lot (path) < held_back_below
-                                           : to == READ_FOR_VALIDATION;
-    GError *cause = NULL;
-    SrganOriginal original;
-
-    if (g_cancellable_is_cancelled (cancellable)) {
-      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_CANCELLED,
-          "stopped while the pictures were read");
-      return FALSE;
-    }
-    if (held_back && dataset->validation->len >= recipe->validation_pictures)
-      continue;
-    if (srgan_original_read (
-            &original, path, dataset->channels, smallest, &cause)) {
-      if (held_back)
-        dataset->validation_patch = MIN (dataset->validation_patch,
-            MIN (original.width, original.height) / recipe->scale);
-      g_array_append_val (
-          held_back ? dataset->validation : dataset->training, original);
-    } else {
-      dataset->n_left_out++;
-      if (message != NULL) {
-        g_autofree gchar *text =
-            g_strdup_printf ("left out: %s", cause->message);
-
-        message (text, user_data);
-      }
-      g_error_free (cause);
-    }
-  }
-  return TRUE;
-}
-
 SrganDataset *
 srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
     SrganDatasetMessageFunc message, gpointer user_data, GError **error)
 {
   g_autoptr (SrganDataset) dataset = NULL;
-  g_autoptr (GPtrArray) paths = NULL;
-  guint smallest = recipe->patch * recipe->scale;
 
   if (recipe->x264 > 0 && !srgan_codec_check (SRGAN_CODEC_X264, error)) {
     g_prefix_error (error, "data.x264: ");
@@ -141,9 +55,6 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
     g_prefix_error (error, "data.jpeg: ");
     return NULL;
   }
-  paths = srgan_picture_list (recipe->folder, TRUE, error);
-  if (paths == NULL)
-    return NULL;
 
   dataset = g_new0 (SrganDataset, 1);
   g_mutex_init (&dataset->mutex);
@@ -156,35 +67,15 @@ srgan_dataset_new (const SrganRecipe *recipe, GCancellable *cancellable,
   dataset->validation_patch =
       MAX (VALIDATION_SIDE / recipe->scale, recipe->patch);
 
-  if (recipe->validation_folder[0] != '\0') {
-    g_autoptr (GPtrArray) others =
-        srgan_picture_list (recipe->validation_folder, TRUE, error);
+  if (!srgan_sources_read (recipe, dataset->training, dataset->validation,
+          &dataset->n_left_out, cancellable, message, user_data, error))
+    return NULL;
+  for (guint i = 0; i < dataset->validation->len; i++) {
+    const SrganOriginal *original =
+        &g_array_index (dataset->validation, SrganOriginal, i);
 
-    if (others == NULL ||
-        !read_pictures (dataset, others, READ_FOR_VALIDATION, cancellable,
-            message, user_data, error) ||
-        !read_pictures (dataset, paths, READ_FOR_TRAINING, cancellable, message,
-            user_data, error))
-      return NULL;
-  } else if (!read_pictures (dataset, paths, READ_BY_LOT, cancellable, message,
-                 user_data, error)) {
-    return NULL;
-  }
-
-  if (dataset->training->len == 0) {
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "no picture of %s can be trained on: %u of %u could not be read or "
-        "are smaller than %ux%u (data.patch x network.scale), %u are held back",
-        recipe->folder, dataset->n_left_out, paths->len, smallest, smallest,
-        dataset->validation->len);
-    return NULL;
-  }
-  if (dataset->validation->len == 0) {
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "no picture of %s is left to choose the weights by: those held back "
-        "could not be read or are smaller than %ux%u; raise data.held-back",
-        recipe->folder, smallest, smallest);
-    return NULL;
+    dataset->validation_patch = MIN (dataset->validation_patch,
+        MIN (original->width, original->height) / recipe->scale);
   }
   if (srgan_recipe_degrades (recipe)) {
     dataset->slots =
@@ -415,6 +306,38 @@ cut_pair (const SrganDataset *dataset, const SrganOriginal *original,
   }
 }
 
+/* The same of a pair, whose input is what it is. */
+static void
+take_pair (const SrganDataset *dataset, const SrganOriginal *original,
+    SrganRandom *random, guint patch, gboolean flips, gfloat *input,
+    gfloat *target)
+{
+  static const SrganSoftening none = {.kind = SRGAN_SOFTENING_NONE};
+  const SrganRecipe *recipe = dataset->recipe;
+  guint side = patch * recipe->scale, channels = dataset->channels;
+  guint width = original->width / recipe->scale;
+  guint height = original->height / recipe->scale;
+  g_autofree gfloat *large = g_new (gfloat, (gsize) side * side);
+  g_autofree gfloat *small = g_new (gfloat, (gsize) patch * patch);
+  gint left = draw_place (random, width, patch);
+  gint top = draw_place (random, height, patch);
+  guint turning = flips ? draw_turning (recipe, random) : 0;
+  SrganLight light = srgan_light_draw (recipe, flips, random);
+
+  for (guint c = 0; c < channels; c++) {
+    srgan_original_cut (original, c, &none, left * (gint) recipe->scale,
+        top * (gint) recipe->scale, side, large);
+    srgan_light_apply (light, large, (gsize) side * side);
+    turn (large, side, side, turning, 1 / 255.f, channels, target + c);
+    srgan_original_cut_input (
+        original, c, recipe->scale, left, top, patch, small);
+    srgan_light_apply (light, small, (gsize) patch * patch);
+    for (gsize i = 0; recipe->rounded && i < (gsize) patch * patch; i++)
+      small[i] = rintf (small[i]);
+    turn (small, patch, patch, turning, 1 / 255.f, channels, input + c);
+  }
+}
+
 void
 srgan_dataset_make_patch (SrganDataset *dataset, guint step, guint index,
     gfloat *input, gfloat *target)
@@ -426,7 +349,7 @@ srgan_dataset_make_patch (SrganDataset *dataset, guint step, guint index,
       &g_array_index (dataset->training, SrganOriginal, picture);
   const SrganDegraded *degraded = NULL;
 
-  if (dataset->slots != NULL) {
+  if (dataset->slots != NULL && original->input == NULL) {
     gsize slot = (gsize) picture * recipe->variants +
                  srgan_random_below (&random, recipe->variants);
 
@@ -434,7 +357,10 @@ srgan_dataset_make_patch (SrganDataset *dataset, guint step, guint index,
         recipe->patch, recipe->flips,
         srgan_random_init (recipe->seed, DEGRADED_STREAM, slot));
   }
-  if (degraded != NULL)
+  if (original->input != NULL)
+    take_pair (dataset, original, &random, recipe->patch, recipe->flips, input,
+        target);
+  else if (degraded != NULL)
     cut_pair (dataset, original, degraded, &random, recipe->patch,
         recipe->flips, input, target);
   else
@@ -451,11 +377,14 @@ srgan_dataset_make_validation_patch (
       &g_array_index (dataset->validation, SrganOriginal, index);
   const SrganDegraded *degraded = NULL;
 
-  if (dataset->validation_slots != NULL)
+  if (dataset->validation_slots != NULL && original->input == NULL)
     degraded = get_degraded (dataset, dataset->validation_slots + index,
         original, dataset->validation_patch, FALSE,
         srgan_random_init (0, DEGRADED_VALIDATION_STREAM, index));
-  if (degraded != NULL)
+  if (original->input != NULL)
+    take_pair (dataset, original, &random, dataset->validation_patch, FALSE,
+        input, target);
+  else if (degraded != NULL)
     cut_pair (dataset, original, degraded, &random, dataset->validation_patch,
         FALSE, input, target);
   else

@@ -18,9 +18,9 @@ typedef struct _SrganDataset SrganDataset;
 typedef void (*SrganDatasetMessageFunc) (
     const gchar *message, gpointer user_data);
 
-/* Reads all pictures of recipe->folder into memory (2 bytes a sample).
- * Unreadable ones and those smaller than a patch are named and left out; that
- * none is left is an error. */
+/* Reads all pictures, pairs and video frames of @recipe into memory (2 bytes a
+ * sample). Unreadable ones and those smaller than a patch are named and left
+ * out; that none is left is an error. */
 SRGAN_API
 SrganDataset *srgan_dataset_new (const SrganRecipe *recipe,
     GCancellable *cancellable, SrganDatasetMessageFunc message,

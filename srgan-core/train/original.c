@@ -11,44 +11,123 @@
 /* Samples are kept in 1/256 of an 8-bit code. */
 #define FRACTION 256
 
-gboolean
-srgan_original_read (SrganOriginal *original, const gchar *path, guint channels,
-    guint smallest, GError **error)
+/* @picture as samples. (transfer full) */
+static guint16 *
+get_samples (const SrganPicture *picture, guint channels)
 {
-  g_autoptr (SrganPicture) picture = srgan_picture_load (path, error);
-  gsize n;
+  gsize n = (gsize) picture->width * picture->height;
+  guint16 *samples = g_new (guint16, n * channels);
 
-  if (picture == NULL)
-    return FALSE;
-  if (picture->width < smallest || picture->height < smallest) {
-    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "%s is %ux%u: a patch needs %ux%u", path, picture->width,
-        picture->height, smallest, smallest);
-    return FALSE;
-  }
-  n = (gsize) picture->width * picture->height;
-  original->width = picture->width;
-  original->height = picture->height;
-  original->channels = channels;
-  original->samples = g_new (guint16, n * channels);
   if (channels == 1) {
     g_autofree gdouble *luma = g_new (gdouble, n);
 
     srgan_picture_get_luma (picture, luma);
     for (gsize i = 0; i < n; i++)
-      original->samples[i] = (guint16) (luma[i] * FRACTION + .5);
+      samples[i] = (guint16) (luma[i] * FRACTION + .5);
   } else {
     for (gsize i = 0; i < n; i++)
       for (guint c = 0; c < channels; c++)
-        original->samples[c * n + i] = picture->rgb[3 * i + c] * FRACTION;
+        samples[c * n + i] = picture->rgb[3 * i + c] * FRACTION;
   }
+  return samples;
+}
+
+static SrganPicture *
+load_picture (const gchar *path, guint smallest, GError **error)
+{
+  g_autoptr (SrganPicture) picture = srgan_picture_load (path, error);
+
+  if (picture != NULL &&
+      (picture->width < smallest || picture->height < smallest)) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s is %ux%u: a patch needs %ux%u", path, picture->width,
+        picture->height, smallest, smallest);
+    return NULL;
+  }
+  return g_steal_pointer (&picture);
+}
+
+static SrganOriginal
+make_original (const SrganPicture *picture, guint channels)
+{
+  return (SrganOriginal){.width = picture->width,
+      .height = picture->height,
+      .channels = channels,
+      .samples = get_samples (picture, channels)};
+}
+
+gboolean
+srgan_original_read (SrganOriginal *original, const gchar *path, guint channels,
+    guint smallest, GError **error)
+{
+  g_autoptr (SrganPicture) picture = load_picture (path, smallest, error);
+
+  if (picture == NULL)
+    return FALSE;
+  *original = make_original (picture, channels);
   return TRUE;
+}
+
+gboolean
+srgan_original_read_pair (SrganOriginal *original, const gchar *path,
+    const gchar *input_path, guint channels, guint scale, guint smallest,
+    GError **error)
+{
+  g_autoptr (SrganPicture) picture = load_picture (path, smallest, error);
+  g_autoptr (SrganPicture) input = NULL;
+
+  if (picture == NULL)
+    return FALSE;
+  input = srgan_picture_load (input_path, error);
+  if (input == NULL)
+    return FALSE;
+  if (picture->width / scale != input->width ||
+      picture->height / scale != input->height) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "%s is %ux%u and %s %ux%u: not %u times as large (network.scale)", path,
+        picture->width, picture->height, input_path, input->width,
+        input->height, scale);
+    return FALSE;
+  }
+  srgan_picture_crop (picture, scale);
+  *original = make_original (picture, channels);
+  original->input = get_samples (input, channels);
+  return TRUE;
+}
+
+void
+srgan_original_take (SrganOriginal *original, const guint8 *frame, guint width,
+    guint height, guint channels, gboolean full_range, guint side,
+    SrganRandom *random)
+{
+  guint kept_width = MIN (width, side), kept_height = MIN (height, side);
+  guint left = srgan_random_below (random, width - kept_width + 1);
+  guint top = srgan_random_below (random, height - kept_height + 1);
+  gsize n = (gsize) kept_width * kept_height;
+  guint16 *to;
+
+  *original = (SrganOriginal){.width = kept_width,
+      .height = kept_height,
+      .channels = channels,
+      .samples = g_new (guint16, n * channels)};
+  to = original->samples;
+  for (guint y = 0; y < kept_height; y++) {
+    const guint8 *from = frame + ((gsize) (top + y) * width + left) * channels;
+
+    for (guint x = 0; x < kept_width; x++, to++)
+      for (guint c = 0; c < channels; c++, from++)
+        to[c * n] =
+            full_range && channels == 1
+                ? (guint16) (16 * FRACTION + *from * 219 * FRACTION / 255)
+                : (guint16) (*from * FRACTION);
+  }
 }
 
 void
 srgan_original_clear (gpointer original)
 {
   g_free (((SrganOriginal *) original)->samples);
+  g_free (((SrganOriginal *) original)->input);
 }
 
 /* --- Softening --------------------------------------------------------- */
@@ -148,6 +227,19 @@ srgan_original_cut (const SrganOriginal *original, guint channel,
     cut_window (original, channel, first_x, first_y, n_in, n_in, input);
     srgan_resample (horizontal, vertical, input, output, scratch);
   }
+}
+
+void
+srgan_original_cut_input (const SrganOriginal *original, guint channel,
+    guint scale, guint left, guint top, guint side, gfloat *output)
+{
+  guint width = original->width / scale, height = original->height / scale;
+  const guint16 *samples = original->input + (gsize) channel * width * height +
+                           (gsize) top * width + left;
+
+  for (guint y = 0; y < side; y++, samples += width)
+    for (guint x = 0; x < side; x++)
+      *output++ = samples[x] * (1.f / FRACTION);
 }
 
 /* --- Light ------------------------------------------------------------- */

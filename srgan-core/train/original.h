@@ -21,11 +21,24 @@ typedef struct {
   guint height;
   guint channels;
   guint16 *samples;
+  guint16 *input; /* of a pair: the same picture reduced, by others, to
+                     width / scale x height / scale; else NULL */
 } SrganOriginal;
 
 /* Reads the picture at @path; smaller than @smallest squared is an error. */
 gboolean srgan_original_read (SrganOriginal *original, const gchar *path,
     guint channels, guint smallest, GError **error);
+/* And the input that goes with it, which has to be @scale times smaller; what
+ * the original has over a multiple of @scale is cut off. */
+gboolean srgan_original_read_pair (SrganOriginal *original, const gchar *path,
+    const gchar *input_path, guint channels, guint scale, guint smallest,
+    GError **error);
+/* A place of @frame, @side squared or, at sides where the frame has less, all
+ * of it: drawn from @random. @frame: @width x @height, R'G'B' pixel by pixel
+ * or, of one channel, luma alone, with black at 0 if @full_range. */
+void srgan_original_take (SrganOriginal *original, const guint8 *frame,
+    guint width, guint height, guint channels, gboolean full_range, guint side,
+    SrganRandom *random);
 /* A GDestroyNotify of what @original points to. */
 void srgan_original_clear (gpointer original);
 
@@ -56,6 +69,10 @@ guint srgan_softening_get_size (
 void srgan_original_cut (const SrganOriginal *original, guint channel,
     const SrganSoftening *softening, gint left, gint top, guint side,
     gfloat *output);
+
+/* The same of the input of a pair, within it. */
+void srgan_original_cut_input (const SrganOriginal *original, guint channel,
+    guint scale, guint left, guint top, guint side, gfloat *output);
 
 /* Light is added up in linear light: a channel's codes there and back, those of
  * luma or of R', G' or B'. */

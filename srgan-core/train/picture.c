@@ -8,6 +8,8 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "train/clip.h"
+
 SrganPicture *
 srgan_picture_new (guint width, guint height)
 {
@@ -122,9 +124,10 @@ is_picture_name (const gchar *name)
   return FALSE;
 }
 
+/* @n_others counts the files that are not listed. */
 static gboolean
-list_folder (GPtrArray *paths, const gchar *folder, gboolean recursive,
-    guint depth, GError **error)
+list_folder (GPtrArray *paths, const gchar *folder, SrganListFlags flags,
+    guint depth, guint *n_others, GError **error)
 {
   GError *cause = NULL;
   g_autoptr (GDir) dir = g_dir_open (folder, 0, &cause);
@@ -144,11 +147,14 @@ list_folder (GPtrArray *paths, const gchar *folder, gboolean recursive,
 
     if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
       /* the depth stops links that lead back up */
-      if (recursive && depth < 16 &&
-          !list_folder (paths, path, recursive, depth + 1, error))
+      if (flags & SRGAN_LIST_RECURSIVE && depth < 16 &&
+          !list_folder (paths, path, flags, depth + 1, n_others, error))
         return FALSE;
-    } else if (is_picture_name (name)) {
+    } else if (is_picture_name (name) ||
+               (flags & SRGAN_LIST_CLIPS && srgan_clip_is_name (name))) {
       g_ptr_array_add (paths, g_steal_pointer (&path));
+    } else {
+      ++*n_others;
     }
   }
   return TRUE;
@@ -161,17 +167,25 @@ compare_paths (gconstpointer a, gconstpointer b)
 }
 
 GPtrArray *
-srgan_picture_list (const gchar *folder, gboolean recursive, GError **error)
+srgan_picture_list (const gchar *folder, SrganListFlags flags, GError **error)
 {
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  const gchar *clips =
+      flags & SRGAN_LIST_CLIPS ? ", or of videos (.mp4, .mkv, .webm, ...)" : "";
+  guint n_others = 0;
 
-  if (!list_folder (paths, folder, recursive, 0, error))
+  if (!list_folder (paths, folder, flags, 0, &n_others, error))
     return NULL;
+  if (paths->len == 0 && n_others == 0) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND,
+        "no pictures in %s: the folder is empty", folder);
+    return NULL;
+  }
   if (paths->len == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND,
-        "no pictures in %s: looked for files that end in .png, .jpg, .jpeg, "
-        ".webp, .bmp, .ppm, .tif or .tiff",
-        folder);
+        "no pictures in %s: none of its %u files has a picture's name (.png, "
+        ".jpg, .jpeg, .webp, .bmp, .ppm, .tif, .tiff)%s",
+        folder, n_others, clips);
     return NULL;
   }
   g_ptr_array_sort (paths, compare_paths);

@@ -38,11 +38,15 @@ void srgan_picture_crop (SrganPicture *picture, guint factor);
 SRGAN_API
 void srgan_picture_get_luma (const SrganPicture *picture, gdouble *luma);
 
-/* Paths of the pictures in @folder, by the names' endings, sorted;
- * with those of its subfolders when @recursive. An empty result is an error
- * that names the folder. */
+typedef enum {
+  SRGAN_LIST_RECURSIVE = 1 << 0, /* subfolders, too */
+  SRGAN_LIST_CLIPS = 1 << 1,     /* video files, too: srgan_clip_is_name() */
+} SrganListFlags;
+
+/* Paths of the pictures in @folder, by the names' endings, sorted. An empty
+ * result is an error that names the folder and says what else is in it. */
 SRGAN_API
 GPtrArray *srgan_picture_list (
-    const gchar *folder, gboolean recursive, GError **error);
+    const gchar *folder, SrganListFlags flags, GError **error);
 
 G_END_DECLS

@@ -13,6 +13,7 @@ typedef enum {
   VALUE_COUNT,   /* guint, within the limits */
   VALUE_NUMBER,  /* gdouble, within the limits */
   VALUE_RANGE,   /* gdouble[2], low;high, within the limits */
+  VALUE_COUNTS,  /* the same, of whole numbers */
   VALUE_BOOLEAN, /* gboolean */
   VALUE_CHOICE,  /* guint: the index of a choice */
   VALUE_CHOICES, /* guint: 1 << index of each of some choices */
@@ -79,7 +80,21 @@ static const Setting settings[] = {
         "a model file to begin from: layers of equal shape are taken over"},
 
     {"data", "folder", VALUE_TEXT, FIELD (folder), 0, 0, NULL, "",
-        "the training pictures, subfolders included"},
+        "the training pictures and videos, subfolders included; or one video"},
+    {"data", "pairs", VALUE_TEXT, FIELD (pairs), 0, 0, NULL, "",
+        "folders of inputs and of originals, in turns, with ; between: "
+        "X/LR;X/Base. Pictures of one name belong together, the original "
+        "network.scale times as large; what makes inputs below does not touch "
+        "them"},
+    {"data", "video-frames", VALUE_COUNT, FIELD (video_frames), 1, 100000, NULL,
+        "300",
+        "frames taken of each video, evenly over its length. What is held "
+        "back of it are parts of 30 seconds or more, so that no frame has its "
+        "like on the other side; of a single short one, tenths"},
+    {"data", "video-crop", VALUE_COUNT, FIELD (video_crop), 16, 16384, NULL,
+        "384",
+        "side of the square that is kept of each frame, at a place drawn by "
+        "lot, in memory: 2 bytes a pixel and channel; a patch's at least"},
     {"data", "patch", VALUE_COUNT, FIELD (patch), 4, 1024, NULL, "48",
         "side of a training patch in input pixels"},
     {"data", "flips", VALUE_BOOLEAN, FIELD (flips), 0, 0, NULL, "true",
@@ -114,11 +129,11 @@ static const Setting settings[] = {
     {"data", "x264", VALUE_NUMBER, FIELD (x264), 0, 1, NULL, "0",
         "share of the input that goes through x264, 4:2:0, as a frame of a "
         "short clip in which the picture moves"},
-    {"data", "x264-crf", VALUE_RANGE, FIELD (x264_crf), 0, 50, NULL, "18;35",
+    {"data", "x264-crf", VALUE_COUNTS, FIELD (x264_crf), 0, 50, NULL, "18;35",
         "its constant rate factor, drawn between the two"},
     {"data", "x264-preset", VALUE_CHOICES, FIELD (x264_preset), 0, 0,
         x264_presets, "veryfast;medium", "one of these for each clip"},
-    {"data", "x264-frames", VALUE_RANGE, FIELD (x264_frames), 1, 32, NULL,
+    {"data", "x264-frames", VALUE_COUNTS, FIELD (x264_frames), 1, 32, NULL,
         "3;5", "frames of a clip, drawn between the two"},
     {"data", "x264-pan", VALUE_NUMBER, FIELD (x264_pan), 0, 64, NULL, "3",
         "the furthest that a clip moves from one frame to the next, each way, "
@@ -128,7 +143,7 @@ static const Setting settings[] = {
     {"data", "jpeg", VALUE_NUMBER, FIELD (jpeg), 0, 1, NULL, "0",
         "share of the input that goes through JPEG; what neither takes stays "
         "clean"},
-    {"data", "jpeg-quality", VALUE_RANGE, FIELD (jpeg_quality), 1, 100, NULL,
+    {"data", "jpeg-quality", VALUE_COUNTS, FIELD (jpeg_quality), 1, 100, NULL,
         "60;95", "its quality, drawn between the two"},
     {"data", "variants", VALUE_COUNT, FIELD (variants), 1, 1000, NULL, "2",
         "x264, jpeg: how often each picture is coded, with other lots; each "
@@ -360,10 +375,14 @@ parse_value (SrganRecipe *recipe, const Setting *setting, const gchar *text)
     *(gdouble *) field = numbers[0];
     return TRUE;
   case VALUE_RANGE:
+  case VALUE_COUNTS:
     parts = g_strsplit (text, ";", -1);
     if (g_strv_length (parts) != 2 || !parse_number (parts[0], numbers) ||
         !parse_number (parts[1], numbers + 1) || numbers[0] > numbers[1] ||
-        numbers[0] < setting->low || numbers[1] > setting->high)
+        numbers[0] < setting->low || numbers[1] > setting->high ||
+        (setting->kind == VALUE_COUNTS &&
+            (numbers[0] != floor (numbers[0]) ||
+                numbers[1] != floor (numbers[1]))))
       return FALSE;
     memcpy (field, numbers, sizeof numbers);
     return TRUE;
@@ -407,6 +426,9 @@ describe_values (const Setting *setting)
   case VALUE_RANGE:
     return g_strdup_printf (
         "LOW;HIGH within %g .. %g", setting->low, setting->high);
+  case VALUE_COUNTS:
+    return g_strdup_printf (
+        "LOW;HIGH, whole numbers within %g .. %g", setting->low, setting->high);
   case VALUE_BOOLEAN:
     return g_strdup ("true or false");
   case VALUE_CHOICE:
@@ -551,6 +573,7 @@ value_to_string (const SrganRecipe *recipe, const Setting *setting)
   case VALUE_NUMBER:
     return number_to_string (*(const gdouble *) field);
   case VALUE_RANGE:
+  case VALUE_COUNTS:
     low = number_to_string (((const gdouble *) field)[0]);
     high = number_to_string (((const gdouble *) field)[1]);
     return g_strdup_printf ("%s;%s", low, high);
@@ -631,10 +654,20 @@ gboolean
 srgan_recipe_check (const SrganRecipe *recipe, GError **error)
 {
   guint side = recipe->patch * recipe->scale;
+  g_auto (GStrv) pairs = g_strsplit (recipe->pairs, ";", -1);
 
-  if (recipe->folder[0] == '\0') {
+  if (recipe->folder[0] == '\0' && pairs[0] == NULL) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "no training pictures: name their folder in data.folder (--data)");
+        "no training pictures: name their folder in data.folder (--data), or "
+        "pairs of folders in data.pairs (--pairs)");
+    return FALSE;
+  }
+  if (g_strv_length (pairs) % 2 != 0 ||
+      g_strv_contains ((const gchar *const *) pairs, "")) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "data.pairs '%s': a folder of inputs goes with each of originals, with "
+        "; between: X/LR;X/Base",
+        recipe->pairs);
     return FALSE;
   }
   if (recipe->name[0] == '\0') {

@@ -83,6 +83,9 @@ struct _SrganRecipe {
   gchar *start;
   /* [data] */
   gchar *folder;
+  gchar *pairs;
+  guint video_frames;
+  guint video_crop;
   guint patch;
   gboolean flips;
   guint turns;

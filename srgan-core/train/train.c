@@ -857,6 +857,7 @@ get_portable_recipe (const SrganRecipe *recipe)
 
   g_key_file_load_from_data (file, text, strlen (text), G_KEY_FILE_NONE, NULL);
   g_key_file_remove_key (file, "data", "folder", NULL);
+  g_key_file_remove_key (file, "data", "pairs", NULL);
   g_key_file_remove_group (file, "output", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
     if (paths[i].path[0] != '\0') {
