@@ -142,6 +142,23 @@ write_event (SrganLog *log, GByteArray *event, GError **error)
 
 /* --- The log ----------------------------------------------------------- */
 
+/* Cuts off the line that a crash, or a full disk, left without an end. */
+static void
+mend_lines (FILE *lines)
+{
+  gint c;
+  glong whole = 0;
+
+  rewind (lines);
+  while ((c = getc (lines)) != EOF)
+    if (c == '\n')
+      whole = ftell (lines);
+  /* what cannot be cut stays */
+  if (ftruncate (fileno (lines), whole) != 0)
+    return;
+  fseek (lines, 0, SEEK_END);
+}
+
 SrganLog *
 srgan_log_new (const gchar *folder, GError **error)
 {
@@ -158,11 +175,12 @@ srgan_log_new (const gchar *folder, GError **error)
   log->folder = g_strdup (folder);
   log->lines_path = g_build_filename (folder, "log.jsonl", NULL);
   log->events_path = g_build_filename (folder, name, NULL);
-  log->lines = g_fopen (log->lines_path, "a");
+  log->lines = g_fopen (log->lines_path, "a+");
   if (log->lines == NULL) {
     fail (log->lines_path, error);
     return NULL;
   }
+  mend_lines (log->lines);
   log->events = g_fopen (log->events_path, "ab");
   if (log->events == NULL) {
     fail (log->events_path, error);

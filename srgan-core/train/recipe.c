@@ -650,6 +650,90 @@ srgan_recipe_set_adversarial_rates (SrganRecipe *recipe, gdouble rate)
   recipe->restarts = 0;
 }
 
+/* Settings that do nothing while another has a certain value, or, where that
+ * begins with '!', any but this. Of several rows all have to be so. */
+static const struct {
+  const gchar *group, *key, *other_group, *other_key, *value;
+} idle[] = {
+    {"network", "batch-norm", "network", "design", "!srresnet"},
+    {"data", "turns", "data", "flips", "false"},
+    {"data", "blurred", "data", "softened", "0"},
+    {"data", "blur-sigma", "data", "softened", "0"},
+    {"data", "reduction", "data", "softened", "0"},
+    {"data", "reduction-filter", "data", "softened", "0"},
+    {"data", "x264-crf", "data", "x264", "0"},
+    {"data", "x264-preset", "data", "x264", "0"},
+    {"data", "x264-frames", "data", "x264", "0"},
+    {"data", "x264-pan", "data", "x264", "0"},
+    {"data", "x264-zoom", "data", "x264", "0"},
+    {"data", "jpeg-quality", "data", "jpeg", "0"},
+    {"data", "variants", "data", "x264", "0"},
+    {"data", "variants", "data", "jpeg", "0"},
+    {"data", "held-back", "validation", "folder", "!"},
+    {"training", "charbonnier-epsilon", "training", "loss", "!charbonnier"},
+    {"training", "second-moment", "training", "optimizer", "!soap"},
+    {"training", "preconditioner-moment", "training", "optimizer", "!soap"},
+    {"training", "basis-interval", "training", "optimizer", "!soap"},
+    {"training", "restart-length", "training", "restarts", "0"},
+    {"training", "restart-rate", "training", "restarts", "0"},
+    {"adversarial", "discriminator", "adversarial", "steps", "0"},
+    {"adversarial", "channels", "adversarial", "steps", "0"},
+    {"adversarial", "form", "adversarial", "steps", "0"},
+    {"adversarial", "weight", "adversarial", "steps", "0"},
+    {"adversarial", "pixel-weight", "adversarial", "steps", "0"},
+    {"adversarial", "ssim-weight", "adversarial", "steps", "0"},
+    {"adversarial", "ms-ssim-weight", "adversarial", "steps", "0"},
+    {"adversarial", "fourier-weight", "adversarial", "steps", "0"},
+    {"adversarial", "perceptual-weight", "adversarial", "steps", "0"},
+    {"adversarial", "learning-rate", "adversarial", "steps", "0"},
+    {"adversarial", "discriminator-learning-rate", "adversarial", "steps", "0"},
+    {"features", "model", "training", "perceptual-weight", "0"},
+    {"features", "model", "adversarial", "steps", "0"},
+    {"features", "layers", "training", "perceptual-weight", "0"},
+    {"features", "layers", "adversarial", "steps", "0"},
+    {"features", "seed", "training", "perceptual-weight", "0"},
+    {"features", "seed", "adversarial", "steps", "0"},
+    {"validation", "feature-layers", "validation", "features", ""},
+    {"output", "log-interval", "output", "log-dir", ""},
+};
+
+GStrv
+srgan_recipe_find_idle (const SrganRecipe *recipe)
+{
+  g_autoptr (SrganRecipe) initial = srgan_recipe_new ();
+  GPtrArray *lines = g_ptr_array_new ();
+
+  for (guint i = 0, next; i < G_N_ELEMENTS (idle); i = next) {
+    g_autofree gchar *value =
+        srgan_recipe_get (recipe, idle[i].group, idle[i].key);
+    g_autofree gchar *usual =
+        srgan_recipe_get (initial, idle[i].group, idle[i].key);
+    gboolean all = strcmp (value, usual) != 0;
+    g_autoptr (GString) reasons = g_string_new (NULL);
+
+    for (next = i; next < G_N_ELEMENTS (idle) &&
+                   strcmp (idle[next].group, idle[i].group) == 0 &&
+                   strcmp (idle[next].key, idle[i].key) == 0;
+         next++) {
+      g_autofree gchar *other = srgan_recipe_get (
+          recipe, idle[next].other_group, idle[next].other_key);
+      const gchar *text = idle[next].value;
+
+      all = all && (text[0] == '!' ? strcmp (other, text + 1) != 0
+                                   : strcmp (other, text) == 0);
+      g_string_append_printf (reasons, "%s%s.%s is '%s'",
+          reasons->len > 0 ? ", " : "", idle[next].other_group,
+          idle[next].other_key, other);
+    }
+    if (all)
+      g_ptr_array_add (
+          lines, g_strdup_printf ("%s.%s=%s does nothing: %s", idle[i].group,
+                     idle[i].key, value, reasons->str));
+  }
+  g_ptr_array_add (lines, NULL);
+  return (GStrv) g_ptr_array_free (lines, FALSE);
+}
+
 gboolean
 srgan_recipe_check (const SrganRecipe *recipe, GError **error)
 {

@@ -184,6 +184,11 @@ const gchar *srgan_recipe_get_x264_preset (guint choice);
 SRGAN_API
 void srgan_recipe_set_adversarial_rates (SrganRecipe *recipe, gdouble rate);
 
+/* A line for each setting that is not at its default and yet does nothing, on
+ * account of which other. (transfer full) */
+SRGAN_API
+GStrv srgan_recipe_find_idle (const SrganRecipe *recipe);
+
 /* Fails, naming group and key, on settings that contradict each other. */
 SRGAN_API
 gboolean srgan_recipe_check (const SrganRecipe *recipe, GError **error);

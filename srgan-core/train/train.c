@@ -370,10 +370,25 @@ describe_checkpoint (Run *run)
 }
 
 static gboolean
+fail_for_divergence (Run *run, guint step, GError **error)
+{
+  g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+      "the loss is no longer a number at step %u: lower "
+      "training.learning-rate or set training.clip; %s and %s are as they "
+      "last were",
+      step, run->checkpoint_path, run->output);
+  return FALSE;
+}
+
+static gboolean
 save_checkpoint (Run *run, GError **error)
 {
   SrganCheckpoint checkpoint = describe_checkpoint (run);
 
+  /* what a finite loss may leave, and the next step would find */
+  for (guint k = 0; k < run->n_parameters; k++)
+    if (!isfinite (run->parameters[k]) || !isfinite (run->average[k]))
+      return fail_for_divergence (run, run->step, error);
   if (srgan_ranks_get_rank (run->ranks) > 0)
     return TRUE;
   return srgan_checkpoint_save (&checkpoint, run->checkpoint_path, error);
@@ -1035,6 +1050,21 @@ validate_and_keep (Run *run, SrganScore *score, gdouble *distance,
   return TRUE;
 }
 
+/* Whether it is time to stop early; says so. */
+static gboolean
+is_stale (Run *run)
+{
+  g_autofree gchar *message =
+      g_strdup_printf ("stopped early: no better weights in %u validations "
+                       "(validation.patience)",
+          run->stale);
+
+  if (run->recipe->patience == 0 || run->stale < run->recipe->patience)
+    return FALSE;
+  tell (message, run);
+  return TRUE;
+}
+
 gboolean
 srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
     GCancellable *cancellable, SrganTrainFunc progress, gpointer user_data,
@@ -1049,9 +1079,13 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
   };
 
   guint n_steps = srgan_recipe_get_n_steps (recipe);
+  g_auto (GStrv) idle = NULL;
 
   if (!srgan_recipe_check (recipe, error))
     return FALSE;
+  idle = srgan_recipe_find_idle (recipe);
+  for (guint i = 0; idle[i] != NULL; i++)
+    tell (idle[i], &run);
   srgan_blas_init ();
   run.n_threads =
       recipe->threads > 0 ? recipe->threads : srgan_cpu_get_n_allowed ();
@@ -1075,6 +1109,8 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
       !check_writable (run.checkpoint_path, "output.checkpoint", error) ||
       !make_graph (&run, error) || !continue_checkpoint (&run, error))
     return FALSE;
+  if (is_stale (&run))
+    return TRUE;
   run.dataset = srgan_dataset_new (recipe, cancellable, tell, &run, error);
   if (run.dataset == NULL)
     return FALSE;
@@ -1111,14 +1147,8 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
 
     if (run.step == recipe->steps && !change_phase (&run, error))
       return FALSE;
-    if (!isfinite (make_step (&run))) {
-      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-          "the loss is no longer a number at step %u: lower "
-          "training.learning-rate or set training.clip; %s and %s are as they "
-          "last were",
-          run.step + 1, run.checkpoint_path, run.output);
-      return FALSE;
-    }
+    if (!isfinite (make_step (&run)))
+      return fail_for_divergence (&run, run.step + 1, error);
     if (!srgan_dataset_check (run.dataset, error))
       return FALSE;
     due = run.step % recipe->validation_interval == 0 ||
@@ -1142,13 +1172,8 @@ srgan_train_together (const SrganRecipe *recipe, SrganRanks *ranks,
     if ((run.step % recipe->checkpoint_interval == 0 || run.step == n_steps) &&
         !save_checkpoint (&run, error))
       return FALSE;
-    if (due && recipe->patience > 0 && run.stale >= recipe->patience) {
-      g_autofree gchar *message = g_strdup_printf (
-          "stopped early: no better weights in %u validations", run.stale);
-
-      tell (message, &run);
+    if (due && is_stale (&run))
       return save_checkpoint (&run, error);
-    }
   }
   return TRUE;
 }

@@ -3,9 +3,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include "run-tool.h"
+#include "train/codec.h"
 #include "train/pictures.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <srgan/srgan-network.h>
 #include <string.h>
@@ -108,15 +110,26 @@ test_recipe (Fixture *fixture, gconstpointer data)
 static void
 test_mistakes (Fixture *fixture, gconstpointer data)
 {
-  g_autofree gchar *notes =
-      g_build_filename (fixture->folder, "notes.txt", NULL);
+  g_autofree gchar *texts = g_build_filename (fixture->folder, "texts", NULL);
+  g_autofree gchar *empty = g_build_filename (fixture->folder, "empty", NULL);
+  g_autofree gchar *notes = g_build_filename (texts, "notes.txt", NULL);
   const struct {
     const gchar *arguments[6];
     gint status;
     const gchar *said;
   } mistakes[] = {
       {{NULL}, 1, "--data"},
-      {{"-d", fixture->folder}, 1, fixture->folder},
+      {{NULL}, 1, "--pairs"},
+      {{"-d", empty}, 1, "empty: the folder is empty"},
+      {{"-d", texts}, 1, "none of its 1 files"},
+      {{"-d", notes}, 1, "notes.txt"},
+      {{"--pairs", texts}, 2, "--pairs takes two folders"},
+      {{"--pairs", "a;b", "c"}, 2, "--pairs takes two folders"},
+      {{"--pairs", empty, fixture->pictures}, 1, "empty: the folder is empty"},
+      {{"-s", "data.pairs=a;b;c"}, 1, "data.pairs"},
+      {{"-s", "data.x264-crf=18.5;23"}, 2, "whole numbers"},
+      {{"-s", "data.x264-frames=3;3.5"}, 2, "whole numbers"},
+      {{"-s", "data.jpeg-quality=60;95.5"}, 2, "whole numbers"},
       {{"-d", "/no/such/folder"}, 1, "/no/such/folder"},
       {{"-d", fixture->pictures, "-o", "/no/such/folder/x"}, 1,
           "/no/such/folder"},
@@ -132,6 +145,8 @@ test_mistakes (Fixture *fixture, gconstpointer data)
       {{"--nonsense"}, 2, "nonsense"},
   };
 
+  g_assert_cmpint (g_mkdir (texts, 0777), ==, 0);
+  g_assert_cmpint (g_mkdir (empty, 0777), ==, 0);
   g_assert_true (g_file_set_contents (notes, "text", -1, NULL));
   for (guint i = 0; i < G_N_ELEMENTS (mistakes); i++) {
     const gchar *const *a = mistakes[i].arguments;
@@ -213,6 +228,91 @@ test_interrupt (Fixture *fixture, gconstpointer data)
   assert_mentions (again, "training.steps");
 }
 
+/* Waits until @path exists. */
+static void
+wait_for_file (const gchar *path)
+{
+  for (guint i = 0; i < 30000; i++) {
+    if (g_file_test (path, G_FILE_TEST_EXISTS))
+      return;
+    g_usleep (1000);
+  }
+  g_error ("%s did not come", path);
+}
+
+/* Killed, it goes on from its last checkpoint, to the bit, whatever was done to
+ * the pictures. */
+static void
+test_killed (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *tool =
+      g_build_filename (g_getenv ("SRGAN_TOOLS"), "srgan-train", NULL);
+  g_autofree gchar *checkpoint = g_strconcat (fixture->output, ".ckpt", NULL);
+  g_autofree gchar *straight =
+      g_build_filename (fixture->folder, "straight.safetensors", NULL);
+  g_autofree gchar *a = NULL, *b = NULL, *output = NULL;
+  gboolean codecs = srgan_codec_check (SRGAN_CODEC_X264, NULL) &&
+                    srgan_codec_check (SRGAN_CODEC_JPEG, NULL);
+  const gchar *x264 = codecs ? "data.x264=0.4" : "data.x264=0";
+  const gchar *jpeg = codecs ? "data.jpeg=0.3" : "data.jpeg=0";
+  g_autoptr (GSubprocess) process = NULL;
+  gsize length_a, length_b;
+  GError *error = NULL;
+
+  g_assert_cmpint (run_tool (NULL, NULL, "srgan-train", "-d", fixture->pictures,
+                       "-o", straight, "-q", "-n", "40", "-s", x264, "-s", jpeg,
+                       "-s", "data.softened=0.8", "-s",
+                       "output.checkpoint-interval=7", SMALL, NULL),
+      ==, 0);
+  process = g_subprocess_new (
+      G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+      &error, tool, "-d", fixture->pictures, "-o", fixture->output, "-n", "40",
+      "-s", x264, "-s", jpeg, "-s", "data.softened=0.8", "-s",
+      "output.checkpoint-interval=7", SMALL, NULL);
+  g_assert_no_error (error);
+  wait_for_file (checkpoint);
+  g_subprocess_force_exit (process);
+  g_subprocess_wait (process, NULL, NULL);
+
+  g_assert_cmpint (run_tool (&output, NULL, "srgan-train", "-d",
+                       fixture->pictures, "-o", fixture->output, "-n", "40",
+                       "-s", x264, "-s", jpeg, "-s", "data.softened=0.8", "-s",
+                       "output.checkpoint-interval=7", SMALL, NULL),
+      ==, 0);
+  assert_mentions (output, "continuing");
+  g_assert_true (g_file_get_contents (straight, &a, &length_a, NULL));
+  g_assert_true (g_file_get_contents (fixture->output, &b, &length_b, NULL));
+  g_assert_cmpmem (a, length_a, b, length_b);
+}
+
+/* Pairs alone; and what is set in vain is said. */
+static void
+test_pairs (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *small = g_build_filename (fixture->folder, "LR", NULL);
+  g_autofree gchar *output = NULL, *config = NULL;
+
+  g_assert_cmpint (g_mkdir (small, 0777), ==, 0);
+  for (guint i = 0; i < 7; i++) {
+    g_autoptr (SrganPicture) picture = srgan_picture_new (48, 48);
+    g_autofree gchar *path = g_strdup_printf ("%s/scene%u_0.png", small, i);
+
+    g_assert_true (srgan_picture_save (picture, path, NULL));
+  }
+  g_assert_cmpint (
+      run_tool (&output, NULL, "srgan-train", "--pairs", small,
+          fixture->pictures, "-o", fixture->output, "-n", "3", "-s",
+          "data.softened=0", "-s", "data.blurred=0.1", SMALL, NULL),
+      ==, 0);
+  assert_mentions (output, "1 left out");
+  assert_mentions (output, "scene7_0.png");
+  assert_mentions (output, "data.blurred=0.1 does nothing: data.softened");
+  g_assert_cmpint (run_tool (&config, NULL, "srgan-train", "-p", "--pairs", "a",
+                       "b", "--pairs", "c", "d", NULL),
+      ==, 0);
+  assert_mentions (config, "\npairs=a;b;c;d\n");
+}
+
 /* Where no more can be written, the last good files stay. */
 static void
 test_full (Fixture *fixture, gconstpointer data)
@@ -280,6 +380,8 @@ main (int argc, char **argv)
       {"/tools/srgan-train/mistakes", test_mistakes},
       {"/tools/srgan-train/one-pixel", test_one_pixel},
       {"/tools/srgan-train/interrupt", test_interrupt},
+      {"/tools/srgan-train/killed", test_killed},
+      {"/tools/srgan-train/pairs", test_pairs},
       {"/tools/srgan-train/full", test_full},
       {"/tools/srgan-train/help", test_help},
   };

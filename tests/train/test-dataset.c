@@ -592,6 +592,32 @@ test_left_out (void)
   test_folder_remove (folder);
 }
 
+/* What is held back, or lies in a folder of its own, up to the maximum. */
+static void
+test_validation (void)
+{
+  g_autofree gchar *folder = test_folder_new (9, 96);
+  g_autofree gchar *others = test_folder_new (5, 96);
+  g_autoptr (SrganRecipe) recipe = make_recipe (folder, "2");
+  SrganDataset *dataset;
+
+  set (recipe, "data", "held-back", "0.7");
+  set (recipe, "data", "validation-pictures", "2");
+  dataset = open_dataset (recipe);
+  g_assert_cmpuint (srgan_dataset_get_n_validation (dataset), ==, 2);
+  g_assert_cmpuint (srgan_dataset_get_n_training (dataset), <, 7);
+  srgan_dataset_free (dataset);
+
+  set (recipe, "validation", "folder", others);
+  set (recipe, "data", "validation-pictures", "3");
+  dataset = open_dataset (recipe);
+  g_assert_cmpuint (srgan_dataset_get_n_validation (dataset), ==, 3);
+  g_assert_cmpuint (srgan_dataset_get_n_training (dataset), ==, 9);
+  srgan_dataset_free (dataset);
+  test_folder_remove (folder);
+  test_folder_remove (others);
+}
+
 /* Of pairs: without a namesake on either side, of another size, broken. */
 static void
 test_pairs_left_out (void)
@@ -668,6 +694,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/dataset/videos", test_videos);
   g_test_add_func ("/train/dataset/formats", test_formats);
   g_test_add_func ("/train/dataset/left-out", test_left_out);
+  g_test_add_func ("/train/dataset/validation", test_validation);
   g_test_add_func ("/train/dataset/pairs-left-out", test_pairs_left_out);
   g_test_add_func ("/train/dataset/errors", test_errors);
   return g_test_run ();

@@ -365,6 +365,10 @@ test_patience_and_log (Fixture *fixture, gconstpointer data)
   srgan_train (fixture->recipe, NULL, watch, &seen, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (seen.steps, ==, 8);
+  /* and again: it has nothing to add */
+  srgan_train (fixture->recipe, NULL, watch, &seen, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (seen.steps, ==, 8);
   g_assert_true (g_file_get_contents (lines, &text, NULL, NULL));
   g_assert_true (g_str_has_prefix (text, "{\"step\": 2, \"loss\": "));
   g_assert_nonnull (strstr (text, "\"psnr\": "));
