@@ -68,6 +68,9 @@ output.validation-interval=1000 output.training-data= output.licence=
 # What is srgan-train's alone: right only as it is by default, or of no effect
 # on what is learned.
 NOT_HERE = """
+data.pairs= data.video-frames data.video-crop data.x264=0 data.x264-crf
+data.x264-preset data.x264-frames data.x264-pan data.x264-zoom data.jpeg=0
+data.jpeg-quality data.variants
 data.prefetch-threads training.threads training.precision=fp32
 training.restarts=0 training.restart-length training.restart-rate
 distillation.teacher= distillation.output-weight distillation.residual-weight=0
@@ -86,13 +89,14 @@ class Recipe(dict):
                              for word in NOT_HERE.split())
 
     def put(self, key, value):
-        if key in self:
-            self[key] = value
-        elif key not in self.not_here:
-            sys.exit(f"twin.py: {key}: no such setting here")
-        elif self.not_here[key] not in (None, value):
+        if key not in self and key not in self.not_here:
+            sys.exit(f"twin.py: {key}: there is no such setting")
+        if self.not_here.get(key) not in (None, value) or (
+                key == "data.downscale" and "lanczos" in value):
             sys.exit(f"twin.py: {key}={value}: srgan-train does that, this "
                      "does not")
+        if key in self:
+            self[key] = value
 
     def load(self, path):
         file = configparser.ConfigParser(interpolation=None, delimiters=("=",))
@@ -715,17 +719,29 @@ def draw_lot(path):
 
 def read_pictures(recipe):
     """Of training and of validation: uint8 [row][column][3]."""
-    from PIL import Image
-
     folder, kinds = recipe["data.folder"], (
-        ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+        ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
+    videos = (".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".ts", ".mpg",
+              ".mpeg", ".ogv")
     smallest = recipe.count("data.patch") * recipe.count("network.scale")
-    paths = sorted(os.path.join(top, name)
-                   for top, _, names in os.walk(folder, followlinks=True)
-                   for name in names if name.lower().endswith(kinds))
+    if os.path.isfile(folder):
+        sys.exit(f"twin.py: data.folder={folder}: srgan-train reads videos, "
+                 "this does not: name a folder of pictures")
+    everything = sorted(os.path.join(top, name)
+                        for top, _, names in os.walk(folder, followlinks=True)
+                        for name in names)
+    for path in everything:
+        if path.lower().endswith(videos):
+            print(f"left out: {path}: srgan-train reads videos, this does not")
+    paths = [path for path in everything if path.lower().endswith(kinds)]
     if not paths:
         sys.exit(f"twin.py: no pictures in {folder}: name their folder in "
                  "data.folder (--data)")
+    try:
+        from PIL import Image
+    except ImportError:
+        sys.exit("twin.py: PIL, which reads pictures, is not there: on Debian "
+                 "install python3-pil")
     below = max(recipe.number("data.held-back"),
                 min(draw_lot(path) for path in paths) + 1e-9)
     training, validation = [], []

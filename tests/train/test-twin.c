@@ -9,7 +9,8 @@
  *   CASE-twin.out          what it gives, from there
  *   CASE-rival.in, -rival.safetensors, -rival.out: its discriminator, likewise
  *
- * and for losses output.in, target.in, features.safetensors, KIND.out.
+ * and for losses output.in, target.in, features.safetensors, KIND.out; and
+ * defaults.ini, every key of ours.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -146,8 +147,12 @@ run_twin (void)
       g_build_filename (root, "tests", "train", "test-twin.py", NULL);
   g_autoptr (GSubprocess) process = NULL;
   g_autofree gchar *output = NULL;
+  g_autofree gchar *defaults = get_path ("defaults", ".ini");
+  g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+  g_autofree gchar *text = srgan_recipe_to_string (recipe, TRUE);
   GError *error = NULL;
 
+  g_assert_true (g_file_set_contents (defaults, text, -1, NULL));
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     write_case (cases + i);
   g_free (write_numbers ("output", ".in", 3 * LOSS_SIDE * LOSS_SIDE));

@@ -53,6 +53,23 @@ def run(network, name, size):
         return network(source)
 
 
+# Every key of srgan-train is known, at its default, and what is not done here
+# refused by name.
+recipe = twin.Recipe()
+recipe.load(path("defaults.ini"))
+for key, value in (("data.x264", "0.5"), ("data.jpeg", "0.1"),
+                   ("data.pairs", "a;b"), ("data.downscale", "box;lanczos"),
+                   ("training.precision", "int8"), ("training.restarts", "2"),
+                   ("distillation.teacher", "x"), ("output.quantised", "true"),
+                   ("validation.folder", "x"), ("validation.patience", "3"),
+                   ("data.no-such", "1")):
+    try:
+        twin.Recipe().put(key, value)
+    except SystemExit as refusal:
+        assert key in str(refusal), refusal
+    else:
+        raise AssertionError(f"{key}={value} was taken")
+
 # Generators both ways, discriminators from here.
 for case in sorted(name[:-5] for name in os.listdir(folder)
                    if name.endswith(".conf")):
