@@ -114,8 +114,12 @@ find_difference (const gchar *text, const SrganRecipe *wanted)
       g_autofree gchar *then =
           g_key_file_get_string (file, groups[g], keys[k], NULL);
 
-      if (then == NULL)
+      /* spelt as today's are, or at the default */
+      if (then == NULL ||
+          srgan_recipe_set (recipe, groups[g], keys[k], then, NULL)) {
+        g_free (then);
         then = srgan_recipe_get (recipe, groups[g], keys[k]);
+      }
       if (strcmp (value, then) != 0)
         return g_strdup_printf (
             "its %s.%s is '%s', not '%s'", groups[g], keys[k], then, value);

@@ -546,6 +546,8 @@ number_to_string (gdouble number)
 {
   gchar buffer[G_ASCII_DTOSTR_BUF_SIZE];
 
+  if (number == floor (number) && fabs (number) < 1e7)
+    return g_strdup_printf ("%.0f", number);
   /* the shortest that reads back the same */
   for (guint digits = 1; digits < 17; digits++) {
     gchar format[8];

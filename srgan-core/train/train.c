@@ -209,19 +209,22 @@ take_over (Run *run, SrganNetwork *start, GError **error)
   return n_taken;
 }
 
-/* The feature network at @path, or, that being empty, one of random weights. */
+/* The feature network at @path, which @setting names, or, that being empty, one
+ * of random weights. */
 static SrganFeatures *
-open_features (const gchar *path, const gchar *layers, guint seed, guint colour,
-    GError **error)
+open_features (const gchar *setting, const gchar *path, const gchar *layers,
+    guint seed, guint colour, GError **error)
 {
   g_autoptr (SrganNetwork) network = NULL;
+  SrganFeatures *features = NULL;
 
-  if (*path != '\0') {
+  if (*path != '\0')
     network = srgan_network_open (path, 0, NULL, error);
-    if (network == NULL)
-      return NULL;
-  }
-  return srgan_features_new (network, layers, seed, colour, error);
+  if (*path == '\0' || network != NULL)
+    features = srgan_features_new (network, layers, seed, colour, error);
+  if (features == NULL)
+    g_prefix_error (error, "%s: ", setting);
+  return features;
 }
 
 /* Weights of the recipe's network, some of them those of the start. */
@@ -287,8 +290,10 @@ make_graph (Run *run, GError **error)
 
   if (recipe->start[0] != '\0') {
     start = srgan_network_open (recipe->start, 0, NULL, error);
-    if (start == NULL)
+    if (start == NULL) {
+      g_prefix_error (error, "network.start: ");
       return FALSE;
+    }
   }
   if (!(recipe->precision == SRGAN_TRAIN_INT8
               ? make_int8_graph (run, start, error)
@@ -446,8 +451,8 @@ make_phase (Run *run, GError **error)
       .perceptual = weights[SRGAN_TERM_PERCEPTUAL],
   };
   if (run->criterion.perceptual > 0 && run->features == NULL) {
-    run->features = open_features (recipe->features, recipe->feature_layers,
-        recipe->feature_seed, recipe->colour, error);
+    run->features = open_features ("features.model", recipe->features,
+        recipe->feature_layers, recipe->feature_seed, recipe->colour, error);
     if (run->features == NULL)
       return FALSE;
   }
@@ -502,8 +507,8 @@ make_states (Run *run, GError **error)
       return fail_for_memory (run, error);
   }
   if (recipe->judge[0] != '\0') {
-    run->judge = open_features (
-        recipe->judge, recipe->judge_layers, 0, recipe->colour, error);
+    run->judge = open_features ("validation.features", recipe->judge,
+        recipe->judge_layers, 0, recipe->colour, error);
     if (run->judge == NULL)
       return FALSE;
     run->judge_states = g_new0 (SrganFeaturesState *, run->n_threads);

@@ -7,6 +7,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "train/recipe.h"
+
 static gchar *
 write_recipe (const gchar *text)
 {
@@ -100,6 +102,81 @@ test_errors (void)
   }
 }
 
+/* Every key that does not hold a text refuses one, by its name. */
+static void
+test_nonsense (void)
+{
+  g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autofree gchar *text = srgan_recipe_to_string (recipe, TRUE);
+  g_auto (GStrv) groups = NULL;
+  guint n_refused = 0;
+
+  g_key_file_load_from_data (
+      file, text, strlen (text), G_KEY_FILE_KEEP_COMMENTS, NULL);
+  groups = g_key_file_get_groups (file, NULL);
+  for (guint g = 0; groups[g] != NULL; g++) {
+    g_auto (GStrv) keys = g_key_file_get_keys (file, groups[g], NULL, NULL);
+
+    for (guint k = 0; keys[k] != NULL; k++) {
+      g_autofree gchar *comment =
+          g_key_file_get_comment (file, groups[g], keys[k], NULL);
+      g_autofree gchar *name = g_strconcat (groups[g], ".", keys[k], NULL);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_nonnull (comment);
+      if (strstr (comment, "(text)") != NULL)
+        continue;
+      g_assert_false (
+          srgan_recipe_set (recipe, groups[g], keys[k], "nonsense", &error));
+      g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+      g_assert_nonnull (strstr (error->message, name));
+      n_refused++;
+    }
+  }
+  g_assert_cmpuint (n_refused, >, 80);
+}
+
+/* What other settings make idle is said, and nothing else. */
+static void
+test_idle (void)
+{
+  static const struct {
+    const gchar *group, *key, *value, *said;
+  } steps[] = {
+      {"data", "x264-crf", "20;21",
+          "data.x264-crf=20;21 does nothing: "
+          "data.x264 is '0'"},
+      {"data", "x264", "0.5", NULL},
+      {"data", "variants", "3", NULL},
+      {"data", "x264", "0", "data.x264-crf"},
+      {"data", "x264-crf", "18;35", "data.variants"},
+      {"data", "jpeg", "0.1", NULL},
+      {"training", "loss", "l2", NULL},
+      {"training", "charbonnier-epsilon", "0.1", "training.loss is 'l2'"},
+      {"training", "loss", "charbonnier", NULL},
+      {"features", "seed", "7", "features.seed"},
+      {"adversarial", "steps", "7", NULL},
+  };
+  g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) {
+    g_auto (GStrv) lines = NULL;
+    g_autofree gchar *all = NULL;
+    GError *error = NULL;
+
+    srgan_recipe_set (
+        recipe, steps[i].group, steps[i].key, steps[i].value, &error);
+    g_assert_no_error (error);
+    lines = srgan_recipe_find_idle (recipe);
+    all = g_strjoinv (" ", lines);
+    if (steps[i].said == NULL)
+      g_assert_cmpstr (all, ==, "");
+    else if (strstr (all, steps[i].said) == NULL)
+      g_error ("'%s' does not mention %s", all, steps[i].said);
+  }
+}
+
 static void
 test_files (void)
 {
@@ -166,6 +243,8 @@ main (int argc, char **argv)
   g_test_add_func ("/train/recipe/round-trip", test_round_trip);
   g_test_add_func ("/train/recipe/get", test_get);
   g_test_add_func ("/train/recipe/errors", test_errors);
+  g_test_add_func ("/train/recipe/nonsense", test_nonsense);
+  g_test_add_func ("/train/recipe/idle", test_idle);
   g_test_add_func ("/train/recipe/files", test_files);
   g_test_add_func ("/train/recipe/ours", test_ours);
   return g_test_run ();
