@@ -60,7 +60,7 @@ adversarial.pixel-weight=0.01 adversarial.ssim-weight=0
 adversarial.ms-ssim-weight=0 adversarial.fourier-weight=0
 adversarial.perceptual-weight=1 adversarial.learning-rate=0.0001
 adversarial.discriminator-learning-rate=0.0001
-features.model= features.layers= features.seed=1
+features.model= features.layers= features.channels=32 features.seed=1
 output.file= output.checkpoint= output.checkpoint-interval=1000
 output.validation-interval=1000 output.training-data= output.licence=
 """
@@ -246,10 +246,10 @@ def design_discriminator(recipe):
     return layers
 
 
-def design_features():
+def design_features(channels=32):
     """The feature network of random weights: VGG's shape."""
     layers, last = Layers(), "input"
-    for i, width in enumerate((32, 32, 64, 64, 128, 128)):
+    for i, width in enumerate(channels * times for times in (1, 1, 2, 2, 4, 4)):
         last = layers.conv(f"conv{i}", last, width, 3, "relu", bias=False)
         if i in (1, 3):
             last = layers.add(f"pool{i}", "max-pool", last, kernel_width=2,
@@ -538,8 +538,9 @@ class Perceptual(nn.Module):
             description, _ = read_model(recipe["features.model"])
             wanted = description["notes"].get("features", "")
         else:
-            self.network = Network(design_features(), 3,
-                                   recipe.count("features.seed"))
+            self.network = Network(
+                design_features(recipe.count("features.channels")), 3,
+                recipe.count("features.seed"))
             for conv in self.network.modules_by_name.values():
                 nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             wanted = ""

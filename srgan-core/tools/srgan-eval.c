@@ -384,7 +384,7 @@ main (int argc, char **argv)
 
     if (judge != NULL)
       features = srgan_features_new (
-          judge, layers != NULL ? layers : "", 0, SRGAN_COLOUR_RGB, &error);
+          judge, layers != NULL ? layers : "", 0, 0, SRGAN_COLOUR_RGB, &error);
     if (features == NULL)
       return tool_fail (error);
   }

@@ -80,9 +80,10 @@ add_random_conv (SrganNetwork *network, guint in, guint out, guint seed,
 }
 
 static SrganNetwork *
-make_random_network (guint seed, GError **error)
+make_random_network (guint width, guint seed, GError **error)
 {
-  static const guint channels[] = {3, 32, 32, 64, 64, 128, 128};
+  const guint channels[] = {
+      3, width, width, 2 * width, 2 * width, 4 * width, 4 * width};
   g_autoptr (SrganNetwork) network =
       srgan_network_new ("random-features", SRGAN_COLOUR_RGB, 1);
 
@@ -138,13 +139,13 @@ find_layers (SrganFeatures *features, SrganNetwork *network,
 }
 
 SrganFeatures *
-srgan_features_new (SrganNetwork *network, const gchar *layers, guint seed,
-    SrganColour colour, GError **error)
+srgan_features_new (SrganNetwork *network, const gchar *layers, guint channels,
+    guint seed, SrganColour colour, GError **error)
 {
   g_autoptr (SrganFeatures) features = g_new0 (SrganFeatures, 1);
-  g_autoptr (SrganNetwork) used = network != NULL
-                                      ? srgan_network_ref (network)
-                                      : make_random_network (seed, error);
+  g_autoptr (SrganNetwork) used =
+      network != NULL ? srgan_network_ref (network)
+                      : make_random_network (channels, seed, error);
 
   if (used == NULL)
     return NULL;

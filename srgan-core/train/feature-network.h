@@ -20,13 +20,15 @@ typedef struct _SrganFeaturesState SrganFeaturesState;
  * @layers: names of the layers whose maps are compared, with ; between; "": the
  *   network's note "features", and where it has none those whose map the next
  *   layer makes smaller, and the last
+ * @channels: of the random ones: maps of its first two layers; the next two
+ *   have twice as many, the last two four times
  * @seed: of the random weights
  * @colour: %SRGAN_COLOUR_Y or _RGB: of the pictures that will be compared; luma
  *   is shown as grey
  */
 SRGAN_API
 SrganFeatures *srgan_features_new (SrganNetwork *network, const gchar *layers,
-    guint seed, SrganColour colour, GError **error);
+    guint channels, guint seed, SrganColour colour, GError **error);
 SRGAN_API
 void srgan_features_free (SrganFeatures *features);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganFeatures, srgan_features_free)

@@ -282,6 +282,10 @@ static const Setting settings[] = {
     {"features", "layers", VALUE_TEXT, FIELD (feature_layers), 0, 0, NULL, "",
         "its layers that are compared, with ; between; empty: the model's "
         "note, else those before each reduction, and the last"},
+    {"features", "channels", VALUE_COUNT, FIELD (feature_channels), 1, 512,
+        NULL, "32",
+        "random weights: feature maps of its first two layers; twice as many "
+        "of the next, four times of the last"},
     {"features", "seed", VALUE_COUNT, FIELD (feature_seed), 0, G_MAXUINT32,
         NULL, "1", "of the random weights"},
 
@@ -693,6 +697,8 @@ static const struct {
     {"features", "model", "adversarial", "steps", "0"},
     {"features", "layers", "training", "perceptual-weight", "0"},
     {"features", "layers", "adversarial", "steps", "0"},
+    {"features", "channels", "training", "perceptual-weight", "0"},
+    {"features", "channels", "adversarial", "steps", "0"},
     {"features", "seed", "training", "perceptual-weight", "0"},
     {"features", "seed", "adversarial", "steps", "0"},
     {"validation", "feature-layers", "validation", "features", ""},

@@ -150,6 +150,7 @@ struct _SrganRecipe {
   /* [features] */
   gchar *features;
   gchar *feature_layers;
+  guint feature_channels;
   guint feature_seed;
   /* [validation] */
   gchar *validation_folder;

@@ -213,7 +213,7 @@ take_over (Run *run, SrganNetwork *start, GError **error)
  * of random weights. */
 static SrganFeatures *
 open_features (const gchar *setting, const gchar *path, const gchar *layers,
-    guint seed, guint colour, GError **error)
+    guint channels, guint seed, guint colour, GError **error)
 {
   g_autoptr (SrganNetwork) network = NULL;
   SrganFeatures *features = NULL;
@@ -221,7 +221,8 @@ open_features (const gchar *setting, const gchar *path, const gchar *layers,
   if (*path != '\0')
     network = srgan_network_open (path, 0, NULL, error);
   if (*path == '\0' || network != NULL)
-    features = srgan_features_new (network, layers, seed, colour, error);
+    features =
+        srgan_features_new (network, layers, channels, seed, colour, error);
   if (features == NULL)
     g_prefix_error (error, "%s: ", setting);
   return features;
@@ -452,7 +453,8 @@ make_phase (Run *run, GError **error)
   };
   if (run->criterion.perceptual > 0 && run->features == NULL) {
     run->features = open_features ("features.model", recipe->features,
-        recipe->feature_layers, recipe->feature_seed, recipe->colour, error);
+        recipe->feature_layers, recipe->feature_channels, recipe->feature_seed,
+        recipe->colour, error);
     if (run->features == NULL)
       return FALSE;
   }
@@ -508,7 +510,7 @@ make_states (Run *run, GError **error)
   }
   if (recipe->judge[0] != '\0') {
     run->judge = open_features ("validation.features", recipe->judge,
-        recipe->judge_layers, 0, recipe->colour, error);
+        recipe->judge_layers, 0, 0, recipe->colour, error);
     if (run->judge == NULL)
       return FALSE;
     run->judge_states = g_new0 (SrganFeaturesState *, run->n_threads);

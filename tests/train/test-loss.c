@@ -185,8 +185,8 @@ check_criterion (const SrganCriterion *criterion, guint width, guint height,
   SrganRandom random = srgan_random_init (2, width, height);
   Patch patch = {.n = width * height * channels};
   GError *error = NULL;
-  g_autoptr (SrganFeatures) features = srgan_features_new (
-      NULL, "", 3, channels == 1 ? SRGAN_COLOUR_Y : SRGAN_COLOUR_RGB, &error);
+  g_autoptr (SrganFeatures) features = srgan_features_new (NULL, "", 16, 3,
+      channels == 1 ? SRGAN_COLOUR_Y : SRGAN_COLOUR_RGB, &error);
 
   g_assert_no_error (error);
   patch.state = srgan_criterion_state_new (
@@ -272,7 +272,7 @@ test_distance (void)
 {
   GError *error = NULL;
   g_autoptr (SrganFeatures) features =
-      srgan_features_new (NULL, "", 3, SRGAN_COLOUR_RGB, &error);
+      srgan_features_new (NULL, "", 32, 3, SRGAN_COLOUR_RGB, &error);
   g_autoptr (SrganFeaturesState) state =
       srgan_features_state_new (features, 32, 24, FALSE, &error);
   SrganRandom random = srgan_random_init (9, 0, 0);
@@ -299,8 +299,8 @@ test_distance (void)
   g_assert_null (srgan_features_state_new (features, 3, 3, FALSE, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
   g_clear_error (&error);
-  g_assert_null (
-      srgan_features_new (NULL, "conv0;nothing", 3, SRGAN_COLOUR_RGB, &error));
+  g_assert_null (srgan_features_new (
+      NULL, "conv0;nothing", 32, 3, SRGAN_COLOUR_RGB, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
   g_assert_nonnull (strstr (error->message, "nothing"));
   g_clear_error (&error);

@@ -324,7 +324,7 @@ check_losses (void)
   gsize length;
 
   g_assert_no_error (error);
-  features = srgan_features_new (network, "", 0, SRGAN_COLOUR_RGB, &error);
+  features = srgan_features_new (network, "", 0, 0, SRGAN_COLOUR_RGB, &error);
   g_assert_no_error (error);
   planes = read_numbers ("output", ".in", &length);
   output = interleave (planes, 3, n);
