@@ -79,4 +79,5 @@ check 'nothing is left for later' having 'TO''DO|FIX''ME' "${texts[@]}"
 check 'no path of one machine' having '(^|[^a-z.])/wo''rk/|/tm''p/build' \
   "${texts[@]}"
 check "README.md has the networks' scores" scores_agree
+check 'every network has its scores' srgan-core/models/table.py --check
 finish
