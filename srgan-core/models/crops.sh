@@ -1,5 +1,6 @@
 #!/bin/bash
-# Puts part of a picture side by side: by bicubic, by networks, and as it was.
+# Puts part of a picture, or of a film's first frame, side by side: by bicubic,
+# by networks, and as it was.
 #
 #   crops.sh [--tools FOLDER] PICTURE WIDTHxHEIGHT+X+Y OUT.png [NETWORK...]
 #
@@ -36,20 +37,21 @@ fi
   fail "'$part' is no WIDTHxHEIGHT+X+Y" 2
 width=${BASH_REMATCH[1]} height=${BASH_REMATCH[2]}
 x=${BASH_REMATCH[3]} y=${BASH_REMATCH[4]}
-scale=${networks[0]##*-x}
+scale=${networks[0]##*-x} scale=${scale%%.*}
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/original"
-stem=$(basename "$picture")
-cp "$picture" "$folder/original/$stem"
-stem=${stem%.*}
+gst-launch-1.0 -q filesrc "location=$picture" ! decodebin ! videoconvert ! \
+  video/x-raw,format=RGB ! pngenc snapshot=true ! \
+  filesink "location=$folder/original/picture.png" ||
+  fail "$picture cannot be read"
 
 # enlarge NAME [OPTION...]: a PNG of the whole in $folder/NAME/
 enlarge() {
   "${tools}srgan-eval" --hr "$folder/original" --save "$folder/$1" \
     --scale "$scale" --precision fp32 "${@:2}" >"$folder/scores" ||
-    fail "$1 cannot be made"
+    fail "${*: -1} cannot be shown"
 }
 
 # size FILE: sets columns and rows to those of a PNG.
@@ -61,15 +63,12 @@ size() {
 }
 
 enlarge bicubic
-files=("$folder/bicubic/$stem.png")
-for network in "${networks[@]}"; do
-  enlarge "$network" --model "$network"
-  files+=("$folder/$network/$stem.png")
+files=("$folder/bicubic/picture.png")
+for i in "${!networks[@]}"; do
+  enlarge "network$i" --model "${networks[i]}"
+  files+=("$folder/network$i/picture.png")
 done
-gst-launch-1.0 -q filesrc "location=$picture" ! decodebin ! videoconvert ! \
-  video/x-raw,format=RGB ! pngenc snapshot=true ! \
-  filesink "location=$folder/original.png" || fail "$picture cannot be read"
-files+=("$folder/original.png")
+files+=("$folder/original/picture.png")
 
 # All go into one picture, with four pixels between them.
 step=$((2 * width + 4)) pads=() chains=()
