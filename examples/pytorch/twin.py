@@ -71,6 +71,7 @@ NOT_HERE = """
 data.pairs= data.video-frames data.video-crop data.x264=0 data.x264-crf
 data.x264-preset data.x264-frames data.x264-pan data.x264-zoom data.jpeg=0
 data.jpeg-quality data.variants
+network.blocks=plain network.block-width
 data.prefetch-threads training.threads training.precision=fp32
 training.restarts=0 training.restart-length training.restart-rate
 distillation.teacher= distillation.output-weight distillation.residual-weight=0

@@ -20,6 +20,19 @@ G_BEGIN_DECLS
 /* What a convolution needs beside, in a graph that computes in int8. */
 typedef struct _SrganQuantised SrganQuantised;
 
+/* A horizontal, a vertical difference, a Laplacian. */
+#define SRGAN_N_EDGES 3
+
+/* The branches beside the 3x3 one: offsets of their tensors. */
+typedef struct {
+  guint width;                 /* channels between first and second; 0: there
+                                  are no branches */
+  guint first;                 /* 1x1, [width][in] */
+  guint second;                /* 3x3, [out][tap][width] */
+  guint edges[SRGAN_N_EDGES];  /* 1x1, [out][in] */
+  guint scales[SRGAN_N_EDGES]; /* of the fixed filters behind them, [out] */
+} SrganBranches;
+
 typedef struct {
   const SrganLayer *description; /* the network's */
   guint weight;                  /* offsets of its tensors, or NO_TENSOR */
@@ -36,10 +49,11 @@ typedef struct {
   SrganConvolution forward;
   SrganConvolution turned;
   /* under a spectral norm: the weight over its largest singular value; in int8:
-   * what its codes come to */
+   * what its codes come to; of branches: their sum */
   gfloat *effective;
   SrganQuantised *quantised; /* or NULL */
-  guint64 seed;              /* of the first singular vectors */
+  SrganBranches branches;
+  guint64 seed; /* of the first singular vectors, or branches */
   gfloat sigma;
 } Node;
 
@@ -134,6 +148,20 @@ void srgan_graph_node_backward (
 void srgan_graph_activate (SrganGraphState *state, guint index);
 void srgan_graph_activate_back (
     SrganGraphState *state, guint index, gfloat *parameter_gradient);
+
+guint srgan_graph_add_tensor (SrganGraph *graph, guint layer,
+    SrganParameterKind kind, guint rows, guint columns);
+
+/* --- branches.c: what convolutions made of branches do otherwise -------- */
+
+/* From the network's weight, in its place already. */
+void srgan_branches_get_parameters (
+    const Node *node, guint index, gfloat *parameters);
+/* The one convolution that they come to. */
+void srgan_branches_fold (
+    const Node *node, const gfloat *parameters, gfloat *weight);
+void srgan_branches_finish_gradient (
+    const SrganGraph *graph, const Node *node, gfloat *gradient);
 
 /* --- quantised.c: what graphs that compute in int8 do otherwise --------- */
 

@@ -14,9 +14,9 @@
 
 /* --- graph ------------------------------------------------------------- */
 
-static guint
-add_tensor (SrganGraph *graph, guint layer, SrganParameterKind kind, guint rows,
-    guint columns)
+guint
+srgan_graph_add_tensor (SrganGraph *graph, guint layer, SrganParameterKind kind,
+    guint rows, guint columns)
 {
   SrganParameter tensor = {layer, kind, graph->n_parameters, rows, columns};
 
@@ -82,11 +82,11 @@ srgan_graph_new (SrganNetwork *network, GError **error)
       guint length =
           layer->kernel_width * layer->kernel_height * layer->in_channels;
 
-      node->weight = add_tensor (
+      node->weight = srgan_graph_add_tensor (
           graph, i, SRGAN_PARAMETER_WEIGHT, layer->out_channels, length);
       if (layer->bias != NULL)
-        node->bias =
-            add_tensor (graph, i, SRGAN_PARAMETER_BIAS, 1, layer->out_channels);
+        node->bias = srgan_graph_add_tensor (
+            graph, i, SRGAN_PARAMETER_BIAS, 1, layer->out_channels);
       node->on_kernels = is_for_kernels (layer);
       if (node->on_kernels)
         graph->border = MAX (graph->border, layer->kernel_width / 2);
@@ -99,16 +99,16 @@ srgan_graph_new (SrganNetwork *network, GError **error)
       g_assert (node->stride % SRGAN_GRAPH_CHUNK == 0);
     }
     if (layer->operation == SRGAN_OPERATION_BATCH_NORM) {
-      node->gain =
-          add_tensor (graph, i, SRGAN_PARAMETER_GAIN, 1, layer->out_channels);
-      node->bias =
-          add_tensor (graph, i, SRGAN_PARAMETER_BIAS, 1, layer->out_channels);
-      node->statistic = add_tensor (
+      node->gain = srgan_graph_add_tensor (
+          graph, i, SRGAN_PARAMETER_GAIN, 1, layer->out_channels);
+      node->bias = srgan_graph_add_tensor (
+          graph, i, SRGAN_PARAMETER_BIAS, 1, layer->out_channels);
+      node->statistic = srgan_graph_add_tensor (
           graph, i, SRGAN_PARAMETER_STATISTIC, 2, layer->out_channels);
     }
     if (layer->activation == SRGAN_ACTIVATION_PRELU)
-      node->slope =
-          add_tensor (graph, i, SRGAN_PARAMETER_SLOPE, 1, layer->out_channels);
+      node->slope = srgan_graph_add_tensor (
+          graph, i, SRGAN_PARAMETER_SLOPE, 1, layer->out_channels);
     node->carries = node->weight != NO_TENSOR || node->slope != NO_TENSOR ||
                     node->gain != NO_TENSOR;
     for (guint k = 0; k < layer->n_inputs; k++)
@@ -219,6 +219,8 @@ srgan_graph_get_parameters (const SrganGraph *graph, gfloat *parameters)
           layer->out_channels * sizeof (gfloat));
     if (node->quantised != NULL) {
       srgan_quantised_get_parameters (node, parameters);
+    } else if (node->branches.width > 0) {
+      srgan_branches_get_parameters (node, i, parameters);
     } else if (node->effective != NULL) {
       SrganRandom random = srgan_random_init (node->seed, i, 0);
       guint rows, columns;
@@ -259,7 +261,16 @@ srgan_graph_make_network (const SrganGraph *graph, const gfloat *parameters,
     if (node->weight != NO_TENSOR) {
       weight = g_new (gfloat, (gsize) layer.out_channels * layer.in_channels *
                                   layer.kernel_width * layer.kernel_height);
-      reorder_weight (&layer, parameters + node->weight, weight, TRUE);
+      if (node->branches.width > 0) {
+        gsize n = (gsize) layer.out_channels * layer.in_channels *
+                  layer.kernel_width * layer.kernel_height;
+        g_autofree gfloat *sum = g_new (gfloat, n);
+
+        srgan_branches_fold (node, parameters, sum);
+        reorder_weight (&layer, sum, weight, TRUE);
+      } else {
+        reorder_weight (&layer, parameters + node->weight, weight, TRUE);
+      }
       layer.weight = weight;
     }
     if (node->gain != NO_TENSOR) {
@@ -336,6 +347,13 @@ srgan_graph_needs_batch (const SrganGraph *graph)
 
 /* --- Spectral norm ----------------------------------------------------- */
 
+static gboolean
+is_spectral (const Node *node)
+{
+  return node->effective != NULL && node->quantised == NULL &&
+         node->branches.width == 0;
+}
+
 void
 srgan_graph_normalise_spectrum (SrganGraph *graph, guint layer, guint64 seed)
 {
@@ -345,8 +363,8 @@ srgan_graph_normalise_spectrum (SrganGraph *graph, guint layer, guint64 seed)
   g_return_if_fail (node->weight != NO_TENSOR && node->effective == NULL);
 
   get_matrix (node, &rows, &columns);
-  node->statistic =
-      add_tensor (graph, layer, SRGAN_PARAMETER_STATISTIC, 1, rows + columns);
+  node->statistic = srgan_graph_add_tensor (
+      graph, layer, SRGAN_PARAMETER_STATISTIC, 1, rows + columns);
   node->effective = g_new0 (gfloat, (gsize) rows * columns);
   node->seed = seed;
 }
@@ -360,7 +378,7 @@ srgan_graph_renew_spectra (SrganGraph *graph, gfloat *parameters)
     guint rows, columns;
     gfloat *left, *right;
 
-    if (node->effective == NULL || node->quantised != NULL)
+    if (!is_spectral (node))
       continue;
     get_matrix (node, &rows, &columns);
     left = parameters + node->statistic;
@@ -411,7 +429,9 @@ srgan_graph_finish_gradient (
 
     if (node->quantised != NULL)
       srgan_quantised_finish_gradient (graph, node, parameter_gradient);
-    if (node->effective == NULL || node->quantised != NULL)
+    if (node->branches.width > 0)
+      srgan_branches_finish_gradient (graph, node, parameter_gradient);
+    if (!is_spectral (node))
       continue;
     get_matrix (node, &rows, &columns);
     for (gsize k = 0; k < (gsize) rows * columns; k++)
@@ -439,6 +459,8 @@ srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters)
     if (node->quantised != NULL) {
       if (!srgan_quantised_set_parameters (graph, node))
         g_error ("out of memory");
+    } else if (node->branches.width > 0) {
+      srgan_branches_fold (node, parameters, node->effective);
     } else if (node->effective != NULL) {
       divide_by_norm (graph, node);
     }

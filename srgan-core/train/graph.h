@@ -20,7 +20,8 @@ typedef enum {
   SRGAN_PARAMETER_WEIGHT, /* [rows = out][columns = ky, kx, in] */
   SRGAN_PARAMETER_BIAS,   /* [1][out] */
   SRGAN_PARAMETER_SLOPE,  /* [1][out] */
-  SRGAN_PARAMETER_GAIN,   /* [1][out]: batch-norm's weight */
+  SRGAN_PARAMETER_GAIN,   /* [1][out]: batch-norm's weight, a branch's scale */
+  SRGAN_PARAMETER_BRANCH, /* a matrix: the weight of a branch beside WEIGHT */
   /* not learned, but kept: batch-norm's running mean and variance, [2][out];
    * a spectral norm's singular vectors, left, then right, [1][out + in] */
   SRGAN_PARAMETER_STATISTIC,
@@ -80,8 +81,19 @@ void srgan_graph_normalise_spectrum (
 /* One step of power iteration: renews the singular vectors in @parameters. */
 SRGAN_API
 void srgan_graph_renew_spectra (SrganGraph *graph, gfloat *parameters);
+/* Whether layer @layer is a convolution that can be made of branches: 3x3. */
+SRGAN_API
+gboolean srgan_graph_can_branch (const SrganGraph *graph, guint layer);
+/* Makes it the sum of several (branches.c), of which one has @width times the
+ * layer's outputs in between: more to learn, for the same arithmetic. The
+ * first parameters sum up to the network's weight, whatever @seed draws; a
+ * network that is made of parameters has their sum. Before any are set. */
+SRGAN_API
+void srgan_graph_add_branches (
+    SrganGraph *graph, guint layer, guint width, guint64 seed);
+
 /* Makes a sum of gradients that srgan_graph_backward() gave that of the weights
- * before their spectral norm, or before they were quantised. */
+ * before their spectral norm, or before they were quantised or summed up. */
 SRGAN_API
 void srgan_graph_finish_gradient (
     const SrganGraph *graph, gfloat *parameter_gradient);

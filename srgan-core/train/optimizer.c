@@ -365,9 +365,11 @@ srgan_optimizer_step (
     gsize n = (gsize) tensor->rows * tensor->columns;
     gfloat *values = parameters + tensor->offset;
     gfloat *slopes = gradient + tensor->offset;
-    gfloat rate = (gfloat) (share * (tensor->kind == SRGAN_PARAMETER_WEIGHT
-                                            ? recipe->learning_rate
-                                            : recipe->other_learning_rate));
+    gfloat rate =
+        (gfloat) (share * (tensor->kind == SRGAN_PARAMETER_WEIGHT ||
+                                      tensor->kind == SRGAN_PARAMETER_BRANCH
+                                  ? recipe->learning_rate
+                                  : recipe->other_learning_rate));
 
     if (tensor->kind == SRGAN_PARAMETER_STATISTIC)
       continue;

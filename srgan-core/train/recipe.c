@@ -42,6 +42,7 @@ static const gchar *const filters[] = {"bicubic", "bilinear", "box", NULL};
 static const gchar *const losses[] = {
     "l1", "charbonnier", "l2", "original-l1", "original-l2", NULL};
 static const gchar *const designs[] = {"chain", "srresnet", NULL};
+static const gchar *const blocks[] = {"plain", "ecb", NULL};
 static const gchar *const colours[] = {"y", "rgb", NULL};
 static const gchar *const turns[] = {
     "horizontal", "vertical", "rotation", NULL};
@@ -72,6 +73,14 @@ static const Setting settings[] = {
     {"network", "layers", VALUE_COUNT, FIELD (layers), 0, 64, NULL, "4",
         "convolutions between the first and the last; srresnet: residual "
         "blocks"},
+    {"network", "blocks", VALUE_CHOICE, FIELD (blocks), 0, 0, blocks, "plain",
+        "what each 3x3 convolution is while it is trained; ecb: the sum of "
+        "several (Zhang 2021), made one before each step and when written: "
+        "the same network, learned another way"},
+    {"network", "block-width", VALUE_COUNT, FIELD (block_width), 1, 16, NULL,
+        "2",
+        "ecb: channels between its 1x1 and its 3x3 convolution, as a multiple "
+        "of what comes out"},
     {"network", "activation", VALUE_CHOICE, FIELD (activation), 0, 0,
         activations, "prelu", "after each convolution but the last"},
     {"network", "skip", VALUE_CHOICE, FIELD (skip), 0, 0, skips, "nearest",
@@ -662,6 +671,7 @@ static const struct {
   const gchar *group, *key, *other_group, *other_key, *value;
 } idle[] = {
     {"network", "batch-norm", "network", "design", "!srresnet"},
+    {"network", "block-width", "network", "blocks", "plain"},
     {"data", "turns", "data", "flips", "false"},
     {"data", "blurred", "data", "softened", "0"},
     {"data", "blur-sigma", "data", "softened", "0"},
@@ -811,6 +821,13 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
         recipe->steps);
     return FALSE;
   }
+  if (recipe->quantised && recipe->blocks != SRGAN_BLOCKS_PLAIN) {
+    g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
+        "output.quantised: weights that are summed up of several "
+        "(network.blocks=ecb) do not stay so: train plain ones from "
+        "network.start");
+    return FALSE;
+  }
   if (recipe->quantised &&
       (recipe->precision == SRGAN_TRAIN_INT8 ||
           (recipe->design == SRGAN_DESIGN_SRRESNET && recipe->batch_norm))) {
@@ -829,6 +846,9 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
               "network.start (--start)"
         : recipe->adversarial_steps > 0
             ? "an adversarial phase (adversarial.steps) is for fp32"
+        : recipe->blocks != SRGAN_BLOCKS_PLAIN
+            ? "network.blocks=ecb is for fp32: it trains codes, which are not "
+              "the sum of any"
         : recipe->weight_decay > 0
             ? "training.weight-decay is for fp32: codes have no size to lose"
             : NULL;

@@ -26,6 +26,12 @@ typedef enum {
   SRGAN_DESIGN_SRRESNET,
 } SrganDesign;
 
+/* What a 3x3 convolution is while it is trained. */
+typedef enum {
+  SRGAN_BLOCKS_PLAIN,
+  SRGAN_BLOCKS_ECB,
+} SrganBlocks;
+
 typedef enum {
   SRGAN_DISCRIMINATOR_SRGAN,
   SRGAN_DISCRIMINATOR_PATCH,
@@ -78,6 +84,8 @@ struct _SrganRecipe {
   guint scale;
   guint channels;
   guint layers;
+  guint blocks;
+  guint block_width;
   guint activation;
   guint skip;
   gchar *start;

@@ -256,6 +256,32 @@ make_float_graph (Run *run, SrganNetwork *start, GError **error)
   return TRUE;
 }
 
+/* The same network, its 3x3 convolutions in branches. */
+static gboolean
+make_blocks (Run *run, GError **error)
+{
+  const SrganRecipe *recipe = run->recipe;
+  g_autoptr (SrganNetwork) network = srgan_graph_make_network (
+      run->graph, run->parameters, recipe->name, error);
+  SrganGraph *graph;
+
+  if (network == NULL)
+    return FALSE;
+  graph = srgan_graph_new (network, error);
+  if (graph == NULL)
+    return FALSE;
+  srgan_graph_free (run->graph);
+  run->graph = graph;
+  for (guint i = 0; i < srgan_network_get_n_layers (network); i++)
+    if (srgan_graph_can_branch (graph, i))
+      srgan_graph_add_branches (graph, i, recipe->block_width, recipe->seed);
+  run->n_parameters = srgan_graph_get_n_parameters (graph);
+  g_free (run->parameters);
+  run->parameters = g_new (gfloat, run->n_parameters);
+  srgan_graph_get_parameters (graph, run->parameters);
+  return TRUE;
+}
+
 /* The start itself: its codes are what is to be trained. */
 static gboolean
 make_int8_graph (Run *run, SrganNetwork *start, GError **error)
@@ -299,6 +325,8 @@ make_graph (Run *run, GError **error)
   if (!(recipe->precision == SRGAN_TRAIN_INT8
               ? make_int8_graph (run, start, error)
               : make_float_graph (run, start, error)))
+    return FALSE;
+  if (recipe->blocks == SRGAN_BLOCKS_ECB && !make_blocks (run, error))
     return FALSE;
   run->average = g_new (gfloat, run->n_parameters);
   run->written = g_new (gfloat, run->n_parameters);
@@ -632,6 +660,7 @@ find_gradient (Run *run)
         return NAN;
     }
     srgan_batch_backward (run->batch, slopes, run->gradient, NULL);
+    srgan_graph_finish_gradient (run->graph, run->gradient);
     srgan_batch_update_statistics (run->batch, run->parameters);
     return loss;
   }

@@ -323,10 +323,11 @@ test_resize (void)
 
 /* The same for networks whose patches see each other; they need not end in
  * their input's size, so they are left unfinished. @spectral: a layer whose
- * weight is put under a spectral norm, or -1. */
+ * weight is put under a spectral norm, or -1; @branches: how wide
+ * those are that 3x3 convolutions are made of, or 0. */
 static void
 check_batch (SrganNetwork *network, guint in_channels, guint width,
-    guint height, gint spectral)
+    guint height, gint spectral, guint branches)
 {
   GError *error = NULL;
   g_autoptr (SrganGraph) graph = srgan_graph_new (network, &error);
@@ -342,6 +343,9 @@ check_batch (SrganNetwork *network, guint in_channels, guint width,
   srgan_graph_want_input_gradient (graph);
   if (spectral >= 0)
     srgan_graph_normalise_spectrum (graph, (guint) spectral, 5);
+  for (guint i = 0; i < srgan_network_get_n_layers (network); i++)
+    if (branches > 0 && srgan_graph_can_branch (graph, i))
+      srgan_graph_add_branches (graph, i, branches, 5);
   batch = srgan_batch_new (graph, PATCHES, width, height, workers, NULL);
   g_assert_nonnull (batch);
   n = srgan_graph_get_n_parameters (graph);
@@ -353,6 +357,9 @@ check_batch (SrganNetwork *network, guint in_channels, guint width,
   weight = random_numbers (n_out, -1, 1);
   srgan_graph_get_parameters (graph, parameters);
   srgan_graph_renew_spectra (graph, parameters);
+  /* the edges' scales are next to nothing at first */
+  for (guint i = 0; branches > 0 && i < n; i++)
+    parameters[i] += .1f * (gfloat) cos (i);
 
   for (guint i = 0; i < 2; i++) {
     srgan_graph_set_parameters (graph, parameters);
@@ -444,7 +451,7 @@ test_batch_norm (void)
   sum.inputs[1] = last;
   last = add (network, &sum);
   add_norm (network, "n3", last, 5);
-  check_batch (network, 3, 6, 5, -1);
+  check_batch (network, 3, 6, 5, -1, 0);
 }
 
 /* Outside a batch the running statistics are used, as after folding. */
@@ -526,7 +533,7 @@ test_strided (void)
       last = add (network, &layer);
       in = convs[i].out;
     }
-    check_batch (network, 3, 12, 12, spectral);
+    check_batch (network, 3, 12, 12, spectral, 0);
   }
 }
 
@@ -653,7 +660,7 @@ test_maps (void)
   layer.inputs[0] = last;
   layer.factor = 2;
   last = add (network, &layer);
-  check_batch (network, 1, 12, 8, -1);
+  check_batch (network, 1, 12, 8, -1, 0);
 }
 
 /* The discriminators and the generator as they are trained, in small. */
@@ -766,6 +773,84 @@ test_max_pool_ceil (void)
   srgan_network_unref (network);
 }
 
+/* --- Branches ---------------------------------------------------------- */
+
+static SrganNetwork *
+new_chain (void)
+{
+  SrganNetwork *network = srgan_network_new ("chain", SRGAN_COLOUR_RGB, 1);
+  gint last = add_conv (
+      network, "a", SRGAN_INPUT_NETWORK, 3, 4, 3, SRGAN_ACTIVATION_NONE, TRUE);
+
+  last = add_conv (network, "b", last, 4, 4, 3, SRGAN_ACTIVATION_NONE, FALSE);
+  last = add_conv (network, "c", last, 4, 5, 1, SRGAN_ACTIVATION_NONE, TRUE);
+  add_conv (network, "d", last, 5, 3, 3, SRGAN_ACTIVATION_NONE, TRUE);
+  return network;
+}
+
+static void
+test_branches (void)
+{
+  check_batch (new_chain (), 3, 6, 5, -1, 1);
+  check_batch (new_chain (), 3, 5, 6, -1, 3);
+}
+
+/* What they sum up to at first is the network; and of any numbers, what runs
+ * is what is written. */
+static void
+test_branches_fold (void)
+{
+  g_autoptr (SrganNetwork) network = new_chain ();
+  g_autoptr (SrganGraph) plain = NULL, graph = NULL;
+  g_autofree gfloat *wanted = NULL, *parameters = NULL, *found = NULL;
+  const guint n = WIDTH * HEIGHT * 3;
+  g_autofree gfloat *input = random_numbers (n, -1, 1);
+  g_autofree gfloat *a = g_new (gfloat, n), *b = g_new (gfloat, n);
+  GError *error = NULL;
+  guint n_plain, n_all;
+
+  plain = srgan_graph_new (network, &error);
+  g_assert_no_error (error);
+  graph = srgan_graph_new (network, &error);
+  g_assert_no_error (error);
+  g_assert_true (srgan_graph_can_branch (graph, 0));
+  g_assert_false (srgan_graph_can_branch (graph, 2)); /* 1x1 */
+  for (guint i = 0; i < 4; i++)
+    if (i != 2)
+      srgan_graph_add_branches (graph, i, 2, 7);
+  n_plain = srgan_graph_get_n_parameters (plain);
+  n_all = srgan_graph_get_n_parameters (graph);
+  wanted = g_new (gfloat, n_plain);
+  found = g_new (gfloat, n_plain);
+  parameters = g_new (gfloat, n_all);
+  srgan_graph_get_parameters (plain, wanted);
+  srgan_graph_get_parameters (graph, parameters);
+
+  for (guint round = 0; round < 2; round++) {
+    g_autoptr (SrganNetwork) made =
+        srgan_graph_make_network (graph, parameters, "made", &error);
+    g_autoptr (SrganGraph) again = NULL;
+    g_autoptr (SrganGraphState) state = NULL, state_again = NULL;
+
+    g_assert_no_error (error);
+    again = srgan_graph_new (made, &error);
+    g_assert_no_error (error);
+    srgan_graph_get_parameters (again, found);
+    if (round == 0)
+      for (guint i = 0; i < n_plain; i++)
+        g_assert_cmpfloat_with_epsilon (found[i], wanted[i], 1e-6);
+    srgan_graph_set_parameters (again, found);
+    srgan_graph_set_parameters (graph, parameters);
+    state = srgan_graph_state_new (graph, WIDTH, HEIGHT, FALSE);
+    state_again = srgan_graph_state_new (again, WIDTH, HEIGHT, FALSE);
+    srgan_graph_forward (state, input, a);
+    srgan_graph_forward (state_again, input, b);
+    g_assert_cmpmem (a, n * sizeof *a, b, n * sizeof *b);
+    for (guint i = 0; i < n_all; i++)
+      parameters[i] += .2f * (gfloat) sin (i);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -783,5 +868,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/graph/designs", test_designs);
   g_test_add_func ("/train/graph/max-pool", test_max_pool);
   g_test_add_func ("/train/graph/max-pool-ceil", test_max_pool_ceil);
+  g_test_add_func ("/train/graph/branches", test_branches);
+  g_test_add_func ("/train/graph/branches-fold", test_branches_fold);
   return g_test_run ();
 }

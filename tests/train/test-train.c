@@ -635,6 +635,58 @@ test_quantised (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* Convolutions in branches: a plain start stays what it is, what is written is
+ * plain, and a run continues bit for bit. */
+static void
+test_blocks (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *start =
+      srgan_recipe_get (fixture->recipe, "output", "file");
+  g_autofree gchar *path = NULL;
+  g_autoptr (SrganNetwork) before = NULL, after = NULL;
+  g_autoptr (GBytes) straight = NULL, resumed = NULL;
+  GError *error = NULL;
+
+  run (fixture);
+  before = srgan_network_load (start, &error);
+  g_assert_no_error (error);
+  set (fixture->recipe, "network", "blocks", "ecb");
+  set (fixture->recipe, "network", "start", start);
+  set (fixture->recipe, "training", "learning-rate", "0");
+  set (fixture->recipe, "training", "other-learning-rate", "0");
+  set (fixture->recipe, "training", "steps", "2");
+  name_run (fixture, "still");
+  run (fixture);
+  path = srgan_recipe_get (fixture->recipe, "output", "file");
+  after = srgan_network_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (srgan_network_get_n_layers (before), ==,
+      srgan_network_get_n_layers (after));
+  for (guint i = 0; i < srgan_network_get_n_layers (before); i++) {
+    const SrganLayer *was = srgan_network_get_layer (before, i);
+    const SrganLayer *is = srgan_network_get_layer (after, i);
+
+    for (guint k = 0;
+         was->weight != NULL && k < was->out_channels * was->in_channels * 9;
+         k++)
+      g_assert_cmpfloat_with_epsilon (was->weight[k], is->weight[k], 1e-6);
+  }
+
+  set (fixture->recipe, "network", "start", "");
+  set (fixture->recipe, "network", "block-width", "3");
+  set (fixture->recipe, "training", "learning-rate", "0.003");
+  set (fixture->recipe, "training", "other-learning-rate", "0.001");
+  set (fixture->recipe, "training", "steps", "20");
+  name_run (fixture, "straight");
+  run (fixture);
+  straight = read_output (fixture, "checkpoint");
+  name_run (fixture, "resumed");
+  run_until (fixture, 9);
+  run (fixture);
+  resumed = read_output (fixture, "checkpoint");
+  assert_same_end (straight, resumed);
+}
+
 /* Settings that contradict each other are named. */
 static void
 test_refused (Fixture *fixture, gconstpointer data)
@@ -663,6 +715,11 @@ test_refused (Fixture *fixture, gconstpointer data)
            {"network", "start", "nano-clean-x2"},
            {"output", "quantised", "true"}},
           "output.quantised"},
+      {{{"training", "precision", "int8"},
+           {"network", "start", "nano-clean-x2"}, {"network", "blocks", "ecb"}},
+          "network.blocks"},
+      {{{"network", "blocks", "ecb"}, {"output", "quantised", "true"}},
+          "network.blocks"},
       {{{"network", "design", "srresnet"}, {"output", "quantised", "true"}},
           "network.batch-norm"},
   };
@@ -711,6 +768,7 @@ main (int argc, char **argv)
       {"/train/train/teacher", test_teacher},
       {"/train/train/int8", test_int8},
       {"/train/train/quantised", test_quantised},
+      {"/train/train/blocks", test_blocks},
       {"/train/train/refused", test_refused},
   };
 
