@@ -23,6 +23,16 @@
 #define UNEVENNESS .1
 /* Tiles a thread at most. */
 #define TILES_PER_THREAD 4
+/* Columns narrower than memory asks for that are looked at for the caches. */
+#define MORE_COLUMNS 8
+/* What the rings of all tiles that run at a time may take, and those of one in
+ * any case; more only where tiles would be narrow. */
+#define ALL_RING_BYTES (64u << 20)
+#define RING_BYTES (16u << 20)
+/* Share of the time that rings cost which are far larger than twice the
+ * second-level cache (most of a ring is read again before that much has been
+ * written): kernels ask for rows ahead of their use. */
+#define MISS .06
 
 static gboolean
 check_layout (const SrganLayout *layout, GError **error)
@@ -74,27 +84,52 @@ check_size (guint width, guint height, guint scale, GError **error)
   return FALSE;
 }
 
-/* Blocks start where a tile that starts on whole blocks of the input needs
- * the first pixel, so that going from stage to stage no tile reaches further to
- * the left and up than its layers do. */
+/* Where a stage's input has its blocks start, from where the stage's own do:
+ * just where its first block begins to read, or just where that ends. */
+static gint
+get_input_anchor (const SrganStage *stage, guint input, gint anchor,
+    gboolean begins, gint before, gint after)
+{
+  const gint factor = (gint) stage->input_factor[input];
+  const gint step = MAX (stage->input_step, 1);
+  const gint floor = (anchor - (anchor < 0 ? factor - 1 : 0)) / factor;
+
+  return begins ? floor * step - MAX (before, 0)
+                : (floor + (floor * factor < anchor)) * step + MAX (after, 0);
+}
+
+/* A stage's blocks cannot all lie as a stage after it reads them: going from
+ * stage to stage, a tile reaches further than its layers do, by a block for
+ * each, at whichever side the anchors leave it. Columns take it in turns at
+ * both sides, so that tiles left and right cost the same. Rows reach no further
+ * down than they must: what a block reads ends with a block then, and rings
+ * need not hold rows that are for later. */
 static void
 anchor_blocks (SrganPlan *plan)
 {
-  g_autofree gint *before = g_new0 (gint, plan->n_stages);
+  g_autofree gint *x = g_new0 (gint, plan->n_stages);
+  g_autofree gint *y = g_new0 (gint, plan->n_stages);
+  g_autofree gint *depth = g_new0 (gint, plan->n_stages);
   gint i;
   guint j;
 
   for (i = (gint) plan->sink; i >= 0; i--) {
     SrganStage *stage = &plan->stages[i];
+    const gint below = depth[i] + (stage->block > 1);
 
-    stage->anchor = (stage->block - before[i] % stage->block) % stage->block;
+    stage->anchor_x = (x[i] % stage->block + stage->block) % stage->block;
+    stage->anchor_y = y[i] % stage->block;
     for (j = 0; stage->run && j < stage->n_inputs; j++) {
-      gint factor = (gint) stage->input_factor[j];
-      gint *input = &before[stage->inputs[j]];
+      const guint input = stage->inputs[j];
 
-      *input = MAX (*input,
-          (before[i] + factor - 1) / factor * MAX (stage->input_step, 1) +
-              MAX (stage->reach_before_x, 0));
+      /* of several stages that read it, the furthest from the output */
+      if (depth[input] > below)
+        continue;
+      depth[input] = below;
+      x[input] = get_input_anchor (stage, j, x[i], below % 2 == 1,
+          stage->reach_before_x, stage->reach_after_x);
+      y[input] = get_input_anchor (
+          stage, j, y[i], FALSE, stage->reach_before_y, stage->reach_after_y);
     }
   }
 }
@@ -166,18 +201,23 @@ get_tile (const SrganPlan *plan, guint index)
       MIN (y + plan->tile_height, plan->height)};
 }
 
-/* How far an output pixel reaches into the input: what tiles overlap by. */
-static gint
-get_reach (SrganTile *tile)
+/* By how many pixels two tiles side by side overlap, and two above each other,
+ * in the source's map. */
+static void
+get_overlap (SrganTile *tile, gint *x, gint *y)
 {
   const SrganPlan *plan = tile->plan;
-  const SrganRegion region = get_tile (plan, 0);
-  const SrganRegion *source;
+  const SrganRegion *source = &tile->states[SRGAN_STAGE_SOURCE].region;
+  const SrganRegion first = get_tile (plan, 0);
+  const SrganRegion last =
+      get_tile (plan, plan->n_tiles_x * plan->n_tiles_y - 1);
 
-  srgan_tile_place (tile, &region);
-  source = &tile->states[SRGAN_STAGE_SOURCE].region;
-  return MAX (source->x1 - plan->frame_x - tile->input.x1,
-      source->y1 - plan->frame_y - tile->input.y1);
+  srgan_tile_place (tile, &first);
+  *x = source->x1;
+  *y = source->y1;
+  srgan_tile_place (tile, &last);
+  *x = MAX (*x - source->x0, 1);
+  *y = MAX (*y - source->y0, 1);
 }
 
 static gint
@@ -224,25 +264,41 @@ get_column_bytes (SrganPlan *plan, SrganTile *tile)
   return MAX (bytes, 1);
 }
 
-/* Pixels' time until the last thread is done with its last tile. Half of a
- * tile's overlap with its neighbours, on average over the layers, is computed
- * on each of its sides. */
+/* Columns, or rows, that a tile computes beside its own: half of its overlap
+ * with its neighbours, on average over the layers. Of the @n tiles in a line
+ * the largest, when each has its own thread, else the average one. */
 static gdouble
-get_cost (const SrganPlan *plan, gint width, gint height, gint reach)
+get_more (gint overlap, gint n, gboolean average)
 {
-  gint columns = divide_up (plan->width, width);
-  gint bands = divide_up (plan->height, height);
-  gint rounds = divide_up (columns * bands, (gint) plan->settings.n_threads);
-  gdouble tile = (width + ROW_COST + (columns > 1 ? reach : 0)) *
-                     (gdouble) (height + (bands > 1 ? reach : 0)) +
-                 TILE_COST;
+  return average ? .5 * overlap * (n - 1) / n : .25 * overlap * MIN (n - 1, 2);
+}
+
+/* Pixels' time until the last thread is done with its last tile. */
+static gdouble
+get_cost (const SrganPlan *plan, gint width, gint height, gint overlap_x,
+    gint overlap_y, gsize column_bytes)
+{
+  const gint columns = divide_up (plan->width, width);
+  const gint bands = divide_up (plan->height, height);
+  const gint rounds =
+      divide_up (columns * bands, (gint) plan->settings.n_threads);
+  const gdouble wide = width + get_more (overlap_x, columns, rounds > 1);
+  const gdouble rings = wide * (gdouble) column_bytes;
+  const gdouble missed =
+      MAX (1 - 2 * (gdouble) srgan_cpu_get_l2_size () / rings, 0);
+  gdouble high = height + get_more (overlap_y, bands, rounds > 1), tile;
+
+  /* Of two bands the lower one computes three quarters: see anchor_blocks(). */
+  if (bands == 2 && rounds == 1)
+    high = MAX (
+        height + overlap_y / 8., plan->height - height + overlap_y * 3 / 8.);
+  tile = (wide + ROW_COST) * high * (1 + MISS * missed) + TILE_COST;
 
   return tile * (rounds + (plan->settings.n_threads > 1 ? UNEVENNESS : 0));
 }
 
-/* Cuts the frame into columns whose rings, all together, take no more than
- * twice the second-level cache (most of a ring is read again before that much
- * has been written), and further for the threads, so that they are done
+/* Cuts the frame into columns whose rings, all together, do not take too much
+ * memory, and further for the caches and for the threads, so that they are done
  * soonest. */
 static void
 choose_tiles (SrganPlan *plan, SrganTile *tile)
@@ -251,31 +307,40 @@ choose_tiles (SrganPlan *plan, SrganTile *tile)
   const gint step_x = 1 << settings->layout.chroma_width_shift;
   const gint step_y = 1 << settings->layout.chroma_height_shift;
   const gint most = TILES_PER_THREAD * (gint) settings->n_threads;
-  gint widest, columns, first, bands, reach;
+  gint widest, columns, first, bands, overlap_x, overlap_y;
   gdouble best = G_MAXDOUBLE;
+  gsize column_bytes;
 
-  /* A tile that ends inside the frame shows how far the network reaches. */
+  /* Tiles that end inside the frame show how far the network reaches. */
   plan->tile_width = align_up (divide_up (plan->width, 2), TILE_STEP);
   plan->tile_height = align_up (divide_up (plan->height, 2), TILE_STEP);
-  plan->n_tiles_x = plan->n_tiles_y = 1;
-  reach = MAX (get_reach (tile), 1);
-  widest =
-      (gint) MIN (2 * srgan_cpu_get_l2_size () / get_column_bytes (plan, tile),
-          SRGAN_MAX_SIZE);
+  plan->n_tiles_x = (guint) divide_up (plan->width, plan->tile_width);
+  plan->n_tiles_y = (guint) divide_up (plan->height, plan->tile_height);
+  get_overlap (tile, &overlap_x, &overlap_y);
+  column_bytes = get_column_bytes (plan, tile);
+  widest = (gint) MIN (
+      MAX (ALL_RING_BYTES / settings->n_threads, RING_BYTES) / column_bytes,
+      SRGAN_MAX_SIZE);
   /* Narrower than that, tiles would be overlap above all. */
-  widest = MAX (widest, 8 * reach);
+  widest = MAX (widest, 2 * overlap_x);
 
   first = divide_up (plan->width, widest);
-  for (columns = first; columns < first + most; columns++)
+  for (columns = first; columns < first + most + MORE_COLUMNS; columns++)
     for (bands = 1; bands <= most; bands++) {
       gint width = align_up (divide_up (plan->width, columns), TILE_STEP);
       gint height = align_up (divide_up (plan->height, bands), TILE_STEP);
-      gdouble cost = get_cost (plan, width, height, reach);
+      /* The first of two may be higher. */
+      const gint highest = height + (bands == 2 ? overlap_y / 4 : 0);
 
-      if (cost < best) {
-        best = cost;
-        plan->tile_width = width;
-        plan->tile_height = height;
+      for (; height <= highest; height += TILE_STEP) {
+        gdouble cost =
+            get_cost (plan, width, height, overlap_x, overlap_y, column_bytes);
+
+        if (cost < best) {
+          best = cost;
+          plan->tile_width = width;
+          plan->tile_height = height;
+        }
       }
     }
   if (settings->tile_width)

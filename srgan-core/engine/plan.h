@@ -93,11 +93,11 @@ struct _SrganStage {
   /* Where a convolution's first tap lies against the output pixel's own. */
   gint first_tap_x, first_tap_y;
   /* Pixels are made in blocks of so many, in both directions; block starts lie
-   * at @anchor modulo @block in the frame's map, so that a pixel's place in its
-   * block, and with it its rounding, is the same in every tile. Blocks may
-   * begin before the map and end behind it. */
+   * at @anchor_x and @anchor_y modulo @block in the frame's map, so that a
+   * pixel's place in its block, and with it its rounding, is the same in every
+   * tile. Blocks may begin before the map and end behind it. */
   gint block;
-  gint anchor;
+  gint anchor_x, anchor_y;
   gboolean has_parts; /* see parts.c, which has a ring of its own */
   gsize parts_row_floats;
   gsize parts_offset; /* in a tile's arena, in floats */

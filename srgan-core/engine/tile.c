@@ -88,9 +88,9 @@ srgan_tile_place (SrganTile *tile, const SrganRegion *input)
       continue; /* another stage or pass does its work */
     if (stage->block > 1) {
       align_span (
-          &state->region.x0, &state->region.x1, stage->block, stage->anchor);
+          &state->region.x0, &state->region.x1, stage->block, stage->anchor_x);
       align_span (
-          &state->region.y0, &state->region.y1, stage->block, stage->anchor);
+          &state->region.y0, &state->region.y1, stage->block, stage->anchor_y);
     } else if (i == SRGAN_STAGE_SOURCE) {
       /* At least one pixel of the frame, which those around it repeat. */
       state->region.x0 =
