@@ -10,9 +10,11 @@
 #include "train/codec-private.h"
 
 /* How long a file may take to show its first frame, or a decoder for one, and
- * how often it is asked whether it has failed meanwhile. */
-#define PATIENCE (30 * GST_SECOND)
+ * how long after something has failed; in slices of so many nanoseconds, after
+ * each of which it is asked whether it has. */
 #define SLICE (50 * GST_MSECOND)
+#define PATIENCE 600
+#define FAILED_PATIENCE 40
 
 /* Seconds that are rather read than skipped: a seek begins at the key frame
  * before, which is as far away in most files. */
@@ -27,35 +29,40 @@ struct _SrganClip {
   GstElement *sink;
   SrganCodecSettings settings; /* of which a frame's size is looked at */
   gboolean full_range;
-  gdouble time; /* of the frame read last, -1: none */
+  gdouble time;   /* of the frame read last, -1: none */
+  gchar *failure; /* what the pipeline said, or NULL */
 };
 
 /* The next sample, or the first, which stays the next; NULL without an error:
- * there is none left. (transfer full) */
+ * there is none left. What was decoded before something failed comes out first,
+ * however the threads ran. (transfer full) */
 static GstSample *
 wait_for_sample (SrganClip *clip, gboolean first, GError **error)
 {
   GstAppSink *sink = GST_APP_SINK (clip->sink);
 
-  for (GstClockTime waited = 0; waited < PATIENCE; waited += SLICE) {
+  for (guint waited = 0; waited < PATIENCE; waited++) {
     GstSample *sample = first ? gst_app_sink_try_pull_preroll (sink, SLICE)
                               : gst_app_sink_try_pull_sample (sink, SLICE);
-    g_autofree gchar *reason = NULL;
 
     if (sample != NULL)
       return sample;
-    reason = srgan_codec_describe_failure (clip->pipeline);
-    if (reason != NULL) {
-      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
-          "cannot read the video %s: %s", clip->path, reason);
-      return NULL;
+    if (clip->failure == NULL) {
+      clip->failure = srgan_codec_describe_failure (clip->pipeline);
+      if (clip->failure != NULL)
+        waited = MAX (waited, PATIENCE - FAILED_PATIENCE);
     }
-    if (gst_app_sink_is_eos (sink))
-      return NULL;
+    if (first && clip->failure != NULL)
+      break;
+    if (gst_app_sink_is_eos (sink)) {
+      if (clip->failure == NULL)
+        return NULL;
+      break;
+    }
   }
   g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_READ,
-      "cannot read the video %s: no frame came out in %u seconds", clip->path,
-      (guint) (PATIENCE / GST_SECOND));
+      "cannot read the video %s: %s", clip->path,
+      clip->failure != NULL ? clip->failure : "no frame came out");
   return NULL;
 }
 
@@ -130,6 +137,7 @@ srgan_clip_free (SrganClip *clip)
   if (clip->sink != NULL)
     gst_object_unref (clip->sink);
   g_free (clip->path);
+  g_free (clip->failure);
   g_free (clip);
 }
 

@@ -385,6 +385,7 @@ read_clip (Reader *reader, const Source *source, ReadTo to, GError **error)
   g_autofree gchar *name = g_path_get_basename (source->path);
   g_autofree gchar *what = g_strdup_printf ("frames of %s", name);
   guint n = recipe->video_frames, width, height, n_read = 0;
+  gboolean ended = FALSE;
   GError *cause = NULL;
 
   if (clip == NULL)
@@ -413,8 +414,10 @@ read_clip (Reader *reader, const Source *source, ReadTo to, GError **error)
     if (g_cancellable_is_cancelled (reader->cancellable))
       return TRUE;
     frame = srgan_clip_read_at (clip, time, &cause);
-    if (frame == NULL)
+    if (frame == NULL) {
+      ended = TRUE;
       break;
+    }
     srgan_original_take (&original, frame, width, height, reader->channels,
         srgan_clip_is_full_range (clip),
         MAX (recipe->video_crop, reader->smallest), &random);
@@ -422,8 +425,14 @@ read_clip (Reader *reader, const Source *source, ReadTo to, GError **error)
     n_read++;
     tell_progress (reader, what, i + 1, n);
   }
+  /* of a whole one the last frame is no more than that from the end */
+  if (cause == NULL && ended &&
+      srgan_clip_get_time (clip) < source->duration * .95 - 1)
+    g_set_error (&cause, SRGAN_ERROR, SRGAN_ERROR_CORRUPT,
+        "the video %s ends at second %.1f of %.1f", source->path,
+        MAX (srgan_clip_get_time (clip), 0), source->duration);
   if (cause != NULL && n_read > 0) {
-    g_prefix_error (&cause, "all after frame %u: ", n_read);
+    g_prefix_error (&cause, "the rest after %u frames: ", n_read);
     leave_out (reader, g_steal_pointer (&cause));
   }
   if (cause != NULL)
@@ -526,7 +535,8 @@ srgan_sources_read (const SrganRecipe *recipe, GArray *training,
   if (validation->len == 0) {
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
         "no picture of %s is left to choose the weights by: those held back "
-        "could not be used or are smaller than %ux%u; raise data.held-back",
+        "could not be used or are smaller than %ux%u; raise data.held-back, or "
+        "name others in validation.folder",
         recipe->validation_folder[0] != '\0' ? recipe->validation_folder
                                              : places,
         reader.smallest, reader.smallest);

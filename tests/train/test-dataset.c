@@ -504,7 +504,23 @@ test_videos (void)
                         srgan_dataset_get_n_validation (dataset),
       >=, 3 + 17);
 
+  /* cut short: what is there is used, and the rest counted */
+  srgan_dataset_free (g_steal_pointer (&dataset));
+  {
+    g_autofree gchar *contents = NULL;
+    gsize length;
+
+    g_assert_true (g_file_get_contents (path, &contents, &length, NULL));
+    g_assert_true (
+        g_file_set_contents (broken, contents, (gssize) length / 2, NULL));
+  }
+  dataset = srgan_dataset_new (recipe, NULL, note_message, messages, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (messages->str, "left out: the rest after"));
+  g_assert_cmpuint (srgan_dataset_get_n_left_out (dataset), ==, 1);
+
   /* alone: the reason itself */
+  g_assert_true (g_file_set_contents (broken, "this is no video", -1, NULL));
   set (recipe, "data", "folder", broken);
   g_assert_null (srgan_dataset_new (recipe, NULL, NULL, NULL, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_READ);
