@@ -63,6 +63,54 @@ convolve (const SrganGraph *graph, const SrganConvolution *convolution,
   }
 }
 
+/* The same in bfloat16. Each row of the input is rounded once, into as many as
+ * the kernel is high, which take turns. */
+static void
+convolve_bf16 (const SrganGraph *graph, const SrganBf16Convolution *convolution,
+    const SrganMap *input, const SrganMap *output, gboolean accumulate,
+    gfloat *scratch)
+{
+  guint kernel = convolution->kernel_height, half = kernel / 2;
+  guint n = (output->width + 2 * half) * input->stride;
+  guint16 *ring =
+      (guint16 *) (scratch + (gsize) output->width * output->stride);
+  const void *rows[SRGAN_KERNEL_MAX_SIDE];
+
+  for (guint y = 0; y < output->height + 2 * half; y++) {
+    gfloat *row;
+
+    graph->bf16->round_row (ring + (gsize) y % kernel * n,
+        srgan_map_row (input, 0) +
+            ((gssize) y - half) * (gssize) srgan_map_pitch (input) -
+            (gssize) half * input->stride,
+        n);
+    if (y < 2 * half)
+      continue;
+    for (guint k = 0; k < kernel; k++)
+      rows[k] = ring + (gsize) ((y - 2 * half + k) % kernel) * n;
+    row = srgan_map_row (output, y - 2 * half);
+    graph->bf16->convolve_row (
+        convolution, rows, accumulate ? scratch : row, output->width);
+    if (accumulate)
+      graph->kernels->add_row (
+          row, row, scratch, output->width * output->stride);
+  }
+}
+
+/* Whichever of the two the state wants. */
+static void
+convolve_either (const SrganGraphState *state,
+    const SrganConvolution *convolution, const SrganBf16Convolution *in_bf16,
+    const SrganMap *input, const SrganMap *output, gboolean accumulate)
+{
+  if (state->backward && in_bf16->weight != NULL)
+    convolve_bf16 (
+        state->graph, in_bf16, input, output, accumulate, state->scratch);
+  else
+    convolve (
+        state->graph, convolution, input, output, accumulate, state->scratch);
+}
+
 static void
 forward_conv (SrganGraphState *state, guint index)
 {
@@ -72,7 +120,8 @@ forward_conv (SrganGraphState *state, guint index)
   const SrganMap *output = &state->nodes[index].before;
 
   if (node->on_kernels) {
-    convolve (graph, &node->forward, input, output, FALSE, state->scratch);
+    convolve_either (
+        state, &node->forward, &node->forward16, input, output, FALSE);
     return;
   }
   srgan_convolve_strided (input, srgan_graph_get_weight (graph, node),
@@ -105,8 +154,8 @@ backward_conv (SrganGraphState *state, guint index, gfloat *parameter_gradient)
   if (!srgan_graph_input_carries (graph, layer->inputs[0]))
     return;
   if (node->on_kernels) {
-    convolve (graph, &node->turned, gradient, &input->gradient, input->written,
-        state->scratch);
+    convolve_either (state, &node->turned, &node->turned16, gradient,
+        &input->gradient, input->written);
   } else {
     if (!input->written)
       clear_map (&input->gradient);

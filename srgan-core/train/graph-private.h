@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kernels/bf16.h"
 #include "kernels/int8.h"
 #include "kernels/kernels.h"
 #include "train/convolve.h"
@@ -48,6 +49,9 @@ typedef struct {
   gboolean on_kernels;
   SrganConvolution forward;
   SrganConvolution turned;
+  /* the same in bfloat16; without weights: not done so */
+  SrganBf16Convolution forward16;
+  SrganBf16Convolution turned16;
   /* under a spectral norm: the weight over its largest singular value; in int8:
    * what its codes come to; of branches: their sum */
   gfloat *effective;
@@ -64,6 +68,7 @@ struct _SrganGraph {
   gboolean input_carries;
   const SrganKernels *kernels;
   const SrganInt8Kernels *int8; /* NULL: it computes in floats */
+  const SrganBf16Kernels *bf16; /* NULL: of single precision */
   guint input_stride;           /* of the input's gradient */
   GArray *tensors;              /* of SrganParameter */
   guint n_parameters;

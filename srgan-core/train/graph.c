@@ -125,6 +125,8 @@ srgan_graph_free (SrganGraph *graph)
   for (guint i = 0; i < graph->n_nodes; i++) {
     srgan_convolution_clear (&graph->nodes[i].forward);
     srgan_convolution_clear (&graph->nodes[i].turned);
+    srgan_bf16_convolution_clear (&graph->nodes[i].forward16);
+    srgan_bf16_convolution_clear (&graph->nodes[i].turned16);
     srgan_quantised_free (graph->nodes[i].quantised);
     g_free (graph->nodes[i].effective);
   }
@@ -305,6 +307,39 @@ get_input_strides (const SrganGraph *graph, const SrganLayer *layer,
   }
 }
 
+/* Input channels from which on a convolution is worth bfloat16. */
+#define BF16_CHANNELS 8
+
+gboolean
+srgan_graph_use_bf16 (SrganGraph *graph)
+{
+  graph->bf16 = srgan_bf16_kernels_get (srgan_cpu_get_flags ());
+  return graph->bf16->is_faster;
+}
+
+/* @weight is in the network's order. */
+static gboolean
+pack_bf16 (const SrganGraph *graph, SrganBf16Convolution *convolution, guint in,
+    guint in_stride, guint out, guint out_stride, guint kernel,
+    const gfloat *weight, const gfloat *bias)
+{
+  SrganBf16Layer layer = {.in_channels = in,
+      .in_stride = in_stride,
+      .out_channels = out,
+      .out_stride = out_stride,
+      .kernel_width = kernel,
+      .kernel_height = kernel,
+      .weight = weight,
+      .bias = bias,
+      .to_floats = TRUE};
+
+  srgan_bf16_convolution_clear (convolution);
+  if (graph->bf16 == NULL || in < BF16_CHANNELS ||
+      (in_stride | out_stride) % 2 != 0)
+    return TRUE;
+  return graph->bf16->pack (convolution, &layer);
+}
+
 /* Packs the weight of a convolution for both directions. */
 static gboolean
 pack (SrganGraph *graph, Node *node)
@@ -314,6 +349,8 @@ pack (SrganGraph *graph, Node *node)
   guint in = layer->in_channels, out = layer->out_channels;
   guint value_stride, gradient_stride;
   const gfloat *weight = srgan_graph_get_weight (graph, node);
+  const gfloat *bias =
+      node->bias != NO_TENSOR ? graph->parameters + node->bias : NULL;
   g_autofree gfloat *ordered = g_new (gfloat, (gsize) out * in * taps);
 
   get_input_strides (graph, layer, &value_stride, &gradient_stride);
@@ -321,9 +358,9 @@ pack (SrganGraph *graph, Node *node)
   srgan_convolution_clear (&node->turned);
   reorder_weight (layer, weight, ordered, TRUE);
   if (!graph->kernels->pack_convolution (&node->forward, in, value_stride, out,
-          kernel, kernel, ordered,
-          node->bias != NO_TENSOR ? graph->parameters + node->bias : NULL,
-          NULL))
+          kernel, kernel, ordered, bias, NULL) ||
+      !pack_bf16 (graph, &node->forward16, in, value_stride, out, node->stride,
+          kernel, ordered, bias))
     return FALSE;
   if (!srgan_graph_input_carries (graph, layer->inputs[0]))
     return TRUE;
@@ -333,7 +370,9 @@ pack (SrganGraph *graph, Node *node)
         ordered[((gsize) i * out + o) * taps + taps - 1 - t] =
             weight[((gsize) o * taps + t) * in + i];
   return graph->kernels->pack_convolution (&node->turned, out, node->stride, in,
-      kernel, kernel, ordered, NULL, NULL);
+             kernel, kernel, ordered, NULL, NULL) &&
+         pack_bf16 (graph, &node->turned16, out, node->stride, in,
+             gradient_stride, kernel, ordered, NULL);
 }
 
 gboolean
@@ -499,11 +538,18 @@ scratch_length (const SrganGraphState *state)
     if (layer->operation != SRGAN_OPERATION_CONV)
       continue;
     map.channels = layer->in_channels;
-    if (node->on_kernels)
-      /* or a row of a gradient that is added to another */
+    if (node->on_kernels) {
+      guint channels = MAX (layer->in_channels, layer->out_channels) + 64;
+
+      /* or a row of a gradient that is added to another, and in bfloat16 the
+       * rows that a kernel reads */
       needed = MAX (srgan_convolve_get_scratch (&map, layer->kernel_width),
-          (gsize) map.width * (layer->in_channels + 64));
-    else
+          (gsize) map.width * channels);
+      if (state->graph->bf16 != NULL)
+        needed =
+            MAX (needed, (gsize) channels * (map.width + layer->kernel_width) *
+                             (1 + (layer->kernel_width + 1) / 2));
+    } else
       needed = srgan_convolve_strided_get_scratch (
           &(SrganConvolveShape) SRGAN_CONVOLVE_SHAPE (layer),
           layer->in_channels, map.width);

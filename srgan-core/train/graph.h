@@ -68,6 +68,14 @@ SrganNetwork *srgan_graph_make_network (const SrganGraph *graph,
 SRGAN_API
 void srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters);
 
+/* Makes convolutions of @graph, which is new, multiply in bfloat16 in states
+ * that run backward: forwards, and what carries gradients to their inputs. Sums
+ * and maps are of single precision, and so are gradients by weights, and
+ * convolutions of fewer than 8 channels. Returns whether this CPU is faster so:
+ * whether it has AMX's tiles. */
+SRGAN_API
+gboolean srgan_graph_use_bf16 (SrganGraph *graph);
+
 /* Whether patches see each other: a batch-norm is left. */
 SRGAN_API
 gboolean srgan_graph_needs_batch (const SrganGraph *graph);

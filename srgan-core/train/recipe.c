@@ -49,7 +49,7 @@ static const gchar *const turns[] = {
 static const gchar *const discriminators[] = {"srgan", "patch", "unet", NULL};
 static const gchar *const forms[] = {"standard", "relativistic", NULL};
 static const gchar *const optimizers[] = {"adam", "soap", NULL};
-static const gchar *const precisions[] = {"fp32", "int8", NULL};
+static const gchar *const precisions[] = {"fp32", "int8", "bf16", NULL};
 
 #define FIELD(name) G_STRUCT_OFFSET (SrganRecipe, name)
 
@@ -179,7 +179,11 @@ static const Setting settings[] = {
         "fp32",
         "int8: fine-tunes the codes of network.start, which has steps "
         "(srgan-convert --int8), in the engine's own arithmetic; what fp32 "
-        "computes with stays as it is"},
+        "computes with stays as it is. bf16: the network's convolutions "
+        "multiply "
+        "in bfloat16, forwards and what carries gradients back; sums, weights "
+        "and their gradients are of fp32, and so is the network: for "
+        "processors with AMX's tiles, on others slower"},
     {"training", "loss", VALUE_CHOICE, FIELD (loss), 0, 0, losses, "l1",
         "of the pixels; original-: as SRGAN-Rust defined its two"},
     {"training", "charbonnier-epsilon", VALUE_NUMBER,

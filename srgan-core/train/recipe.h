@@ -38,10 +38,11 @@ typedef enum {
   SRGAN_DISCRIMINATOR_UNET,
 } SrganDiscriminator;
 
-/* What forward passes compute in. */
+/* What training computes in. */
 typedef enum {
   SRGAN_TRAIN_FP32,
   SRGAN_TRAIN_INT8,
+  SRGAN_TRAIN_BF16,
 } SrganTrainPrecision;
 
 /* In which ways a patch may be turned. */

@@ -241,6 +241,11 @@ make_float_graph (Run *run, SrganNetwork *start, GError **error)
   run->graph = srgan_graph_new (network, error);
   if (run->graph == NULL)
     return FALSE;
+  if (run->recipe->precision == SRGAN_TRAIN_BF16 &&
+      !srgan_graph_use_bf16 (run->graph))
+    tell ("training.precision=bf16: this processor has no tiles (AMX) for it: "
+          "fp32 is faster here",
+        run);
   run->n_parameters = srgan_graph_get_n_parameters (run->graph);
   run->parameters = g_new (gfloat, run->n_parameters);
   srgan_graph_get_parameters (run->graph, run->parameters);

@@ -569,6 +569,36 @@ test_teacher (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* In bfloat16 it learns as much, and goes on from where it stopped. */
+static void
+test_bf16 (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) straight = NULL, resumed = NULL;
+  GError *error = NULL;
+  Watch fp32 = {0}, bf16 = {0};
+
+  set (fixture->recipe, "network", "channels", "8");
+  set (fixture->recipe, "training", "steps", "40");
+  srgan_train (fixture->recipe, NULL, watch, &fp32, &error);
+  g_assert_no_error (error);
+
+  set (fixture->recipe, "training", "precision", "bf16");
+  name_run (fixture, "straight");
+  srgan_train (fixture->recipe, NULL, watch, &bf16, &error);
+  g_assert_no_error (error);
+  straight = read_output (fixture, "checkpoint");
+  g_test_message ("%g dB, in bfloat16 %g", fp32.last_psnr, bf16.last_psnr);
+  g_assert_cmpfloat (fp32.last_psnr, !=, bf16.last_psnr);
+  g_assert_cmpfloat_with_epsilon (fp32.last_psnr, bf16.last_psnr, .1);
+
+  name_run (fixture, "resumed");
+  run_until (fixture, 17);
+  set (fixture->recipe, "training", "threads", "2");
+  run (fixture);
+  resumed = read_output (fixture, "checkpoint");
+  assert_same_end (straight, resumed);
+}
+
 /* The codes of a network that has some; fp32 is as it was. */
 static void
 test_int8 (Fixture *fixture, gconstpointer data)
@@ -766,6 +796,7 @@ main (int argc, char **argv)
       {"/train/train/divergence", test_divergence},
       {"/train/train/unwritable", test_unwritable},
       {"/train/train/teacher", test_teacher},
+      {"/train/train/bf16", test_bf16},
       {"/train/train/int8", test_int8},
       {"/train/train/quantised", test_quantised},
       {"/train/train/blocks", test_blocks},
