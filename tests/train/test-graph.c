@@ -116,10 +116,13 @@ check_network (SrganNetwork *network, guint in_channels, guint out_channels)
   srgan_network_unref (network);
 }
 
+/* Of the numbers drawn next; each test begins anew, so that another before it
+ * changes nothing. */
+static guint stream;
+
 static gfloat *
 random_numbers (guint n, gdouble low, gdouble high)
 {
-  static guint stream;
   SrganRandom random = srgan_random_init (3, stream++, 0);
   gfloat *numbers = g_new (gfloat, n);
 
@@ -984,25 +987,42 @@ test_branches_fold (void)
   }
 }
 
+typedef struct {
+  const gchar *path;
+  void (*run) (void);
+} Test;
+
+static void
+run_test (gconstpointer data)
+{
+  stream = 0;
+  ((const Test *) data)->run ();
+}
+
 int
 main (int argc, char **argv)
 {
+  static const Test tests[] = {
+      {"/train/graph/conv", test_conv},
+      {"/train/graph/bf16", test_bf16},
+      {"/train/graph/activation", test_activation},
+      {"/train/graph/lone-activation", test_lone_activation},
+      {"/train/graph/add", test_add},
+      {"/train/graph/pixel-shuffle", test_pixel_shuffle},
+      {"/train/graph/resize", test_resize},
+      {"/train/graph/batch-norm", test_batch_norm},
+      {"/train/graph/folded-norm", test_folded_norm},
+      {"/train/graph/strided", test_strided},
+      {"/train/graph/maps", test_maps},
+      {"/train/graph/designs", test_designs},
+      {"/train/graph/max-pool", test_max_pool},
+      {"/train/graph/max-pool-ceil", test_max_pool_ceil},
+      {"/train/graph/branches", test_branches},
+      {"/train/graph/branches-fold", test_branches_fold},
+  };
+
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/train/graph/conv", test_conv);
-  g_test_add_func ("/train/graph/bf16", test_bf16);
-  g_test_add_func ("/train/graph/activation", test_activation);
-  g_test_add_func ("/train/graph/lone-activation", test_lone_activation);
-  g_test_add_func ("/train/graph/add", test_add);
-  g_test_add_func ("/train/graph/pixel-shuffle", test_pixel_shuffle);
-  g_test_add_func ("/train/graph/resize", test_resize);
-  g_test_add_func ("/train/graph/batch-norm", test_batch_norm);
-  g_test_add_func ("/train/graph/folded-norm", test_folded_norm);
-  g_test_add_func ("/train/graph/strided", test_strided);
-  g_test_add_func ("/train/graph/maps", test_maps);
-  g_test_add_func ("/train/graph/designs", test_designs);
-  g_test_add_func ("/train/graph/max-pool", test_max_pool);
-  g_test_add_func ("/train/graph/max-pool-ceil", test_max_pool_ceil);
-  g_test_add_func ("/train/graph/branches", test_branches);
-  g_test_add_func ("/train/graph/branches-fold", test_branches_fold);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add_data_func (tests[i].path, &tests[i], run_test);
   return g_test_run ();
 }
