@@ -16,7 +16,8 @@ typedef struct {
   guint n_convs;
   guint first, second, last; /* kernels' sides */
   guint width;               /* channels of most convolutions */
-  guint n_large;             /* kernels of more than one pixel */
+  guint first_width, second_width;
+  guint n_large; /* kernels of more than one pixel */
   guint n_depthwise;
   guint n_strided;
   guint n_valid; /* without padding */
@@ -38,6 +39,7 @@ typedef struct {
 typedef struct {
   const gchar *name;
   gboolean (*match) (const Features *f);
+  gboolean shrinks; /* the first two convolutions' channels are its name */
 } Family;
 
 static gboolean
@@ -216,7 +218,7 @@ static const Family families[] = {
     {"MSRResNet", is_msrresnet},
     {"LapSRN", is_lapsrn},
     {"EDSR", is_edsr},
-    {"FSRCNN", is_fsrcnn},
+    {"FSRCNN", is_fsrcnn, TRUE},
     {"ESPCN", is_espcn},
     {"SRCNN", is_srcnn},
     {"SRVGGNetCompact", is_compact},
@@ -254,10 +256,14 @@ add_conv (
     return;
   }
   f->n_convs++;
-  if (f->n_convs == 1)
+  if (f->n_convs == 1) {
     f->first = side;
-  if (f->n_convs == 2)
+    f->first_width = layer->out_channels;
+  }
+  if (f->n_convs == 2) {
     f->second = side;
+    f->second_width = layer->out_channels;
+  }
   f->last = side;
   f->n_large += side > 1;
   f->n_strided += layer->stride > 1;
@@ -346,8 +352,13 @@ srgan_family_describe (SrganNetwork *network, const gchar *name)
       features.width = GPOINTER_TO_UINT (width);
     }
   for (guint i = 0; i < G_N_ELEMENTS (families) && name == NULL; i++)
-    if (families[i].match (&features))
+    if (families[i].match (&features)) {
       name = families[i].name;
+      if (families[i].shrinks)
+        return g_strdup_printf ("%s, %u and %u channels, %u convolutions", name,
+            features.first_width, features.second_width,
+            features.n_convs + features.n_deconvs);
+    }
   if (name == NULL)
     return g_strdup ("no convolutions");
   return g_strdup_printf ("%s, %u channels, %u convolutions", name,

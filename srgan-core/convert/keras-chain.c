@@ -652,9 +652,13 @@ static void
 name_network (Chain *self, gboolean shuffles)
 {
   const Step *first = find_next_conv (self, G_MAXUINT);
+  const Step *second = first;
   g_autofree gchar *kernels = list_kernels (self);
   guint n = self->n_convs + self->n_transposed;
 
+  for (guint i = 0; i < self->steps->len && second == first; i++)
+    if (get_step (self, i) == first && find_next_conv (self, i) != NULL)
+      second = find_next_conv (self, i);
   g_free (self->report->architecture);
   if (is_residual (self))
     self->report->architecture =
@@ -662,8 +666,10 @@ name_network (Chain *self, gboolean shuffles)
             self->n_norms > 0 ? "SRResNet (SRGAN's generator)" : "EDSR",
             first->output, self->n_adds - 1);
   else if (self->n_transposed > 0)
-    self->report->architecture = g_strdup_printf (
-        "FSRCNN, %" G_GINT64_FORMAT " channels, %u layers", first->output, n);
+    self->report->architecture =
+        g_strdup_printf ("FSRCNN, %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
+                         " channels, %u layers",
+            first->output, second->output, n);
   else if (shuffles)
     self->report->architecture =
         g_strdup_printf ("ESPCN, %" G_GINT64_FORMAT " channels, kernels %s",

@@ -16,7 +16,7 @@ tensor_free (Tensor *tensor)
   g_free (tensor);
 }
 
-static Tensor *
+Tensor *
 tensor_new (guint channels, guint width, guint height)
 {
   Tensor *tensor = g_new (Tensor, 1);
@@ -236,6 +236,26 @@ check_floats (SrganNetwork *network, const Tensor *input,
   g_assert_cmpfloat (difference, <=, 1e-4 * scale);
 }
 
+/* FSRCNN's (d, s, m): its two widths are in what was found, too. */
+static void
+check_widths (const gchar *expected, const gchar *found)
+{
+  const gchar *numbers = strchr (expected, '(');
+  g_autofree gchar *widths = NULL;
+  guint64 wide, narrow;
+  gchar *end;
+
+  if (!g_str_has_prefix (expected, "FSRCNN") || numbers == NULL)
+    return;
+  wide = g_ascii_strtoull (numbers + 1, &end, 10);
+  g_assert_cmpint (*end, ==, ',');
+  narrow = g_ascii_strtoull (end + 1, NULL, 10);
+  widths = g_strdup_printf (
+      "%" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT " channels", wide, narrow);
+  g_test_message ("%s: %s", expected, found);
+  g_assert_nonnull (strstr (found, widths));
+}
+
 /* Whether the architecture that was found is what the list calls it: "FSRCNN,
  * 56 channels" or one of "ABPN/base7". */
 static void
@@ -254,8 +274,10 @@ check_architecture (JsonObject *entry, const SrganConvertReport *report)
   names = g_strsplit (parts[0], "/", -1);
   for (guint i = 0; names[i] != NULL; i++) {
     names[i][strcspn (names[i], " ")] = '\0';
-    if (strstr (expected, names[i]) != NULL)
+    if (strstr (expected, names[i]) != NULL) {
+      check_widths (expected, report->architecture);
       return;
+    }
   }
   g_test_message ("taken for '%s', it is '%s'", report->architecture, expected);
   g_test_fail ();

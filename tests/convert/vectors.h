@@ -17,6 +17,8 @@ typedef struct {
   gfloat *values;
 } Tensor;
 
+/* Of zeros. */
+Tensor *tensor_new (guint channels, guint width, guint height);
 void tensor_free (Tensor *tensor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Tensor, tensor_free)
 
