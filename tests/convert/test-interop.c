@@ -5,6 +5,7 @@
  */
 #include "vectors.h"
 
+#include <glib/gstdio.h>
 #include <srgan/srgan.h>
 #include <string.h>
 
@@ -80,6 +81,73 @@ test_original (gconstpointer data)
 
   g_test_message ("largest difference %.3g", difference);
   g_assert_cmpfloat (difference, <=, 1e-4);
+}
+
+/* What is left of @network in a .rsr and read again. */
+static SrganNetwork *
+through_rsr (SrganNetwork *network, gboolean quantise)
+{
+  const SrganWriteOptions options = {
+      .target = SRGAN_TARGET_RSR, .quantise = quantise};
+  g_autofree gchar *folder = g_dir_make_tmp ("srgan-rsr-XXXXXX", NULL);
+  g_autofree gchar *path = g_build_filename (folder, "again.rsr", NULL);
+  g_autoptr (GError) error = NULL;
+  SrganNetwork *again;
+
+  srgan_convert_write (network, path, &options, &error);
+  g_assert_no_error (error);
+  again = srgan_convert_read (path, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_unlink (path);
+  g_rmdir (folder);
+  return again;
+}
+
+/* The same layers, and numbers that differ by less than @bits bits' worth. */
+static void
+assert_alike (SrganNetwork *a, SrganNetwork *b, guint bits)
+{
+  g_assert_cmpuint (
+      srgan_network_get_n_layers (a), ==, srgan_network_get_n_layers (b));
+  for (guint i = 0; i < srgan_network_get_n_layers (a); i++) {
+    const SrganLayer *x = srgan_network_get_layer (a, i);
+    const SrganLayer *y = srgan_network_get_layer (b, i);
+    gsize n = (gsize) x->out_channels * x->in_channels;
+    gsize area = x->operation == SRGAN_OPERATION_CONV
+                     ? (gsize) x->kernel_width * x->kernel_height
+                     : 1;
+
+    g_assert_cmpstr (x->name, ==, y->name);
+    g_assert_cmpint (x->operation, ==, y->operation);
+    g_assert_cmpuint (x->out_channels, ==, y->out_channels);
+    for (gsize j = 0; x->weight != NULL && j < n * area; j++) {
+      guint32 p, q;
+
+      memcpy (&p, x->weight + j, sizeof p);
+      memcpy (&q, y->weight + j, sizeof q);
+      if (bits == 0) {
+        g_assert_cmpuint (p, ==, q);
+      } else {
+        g_assert_cmpuint (ABS ((gint64) p - q), <, 1u << bits);
+        g_assert_cmpuint (q & ((1u << bits) - 1), ==, 0);
+      }
+    }
+  }
+}
+
+/* There and back again is exact; with 12 bits less it is so the second time. */
+static void
+test_original_again (gconstpointer data)
+{
+  const Original *original = data;
+  g_autoptr (SrganNetwork) network = read_original (original->model);
+  g_autoptr (SrganNetwork) again = through_rsr (network, FALSE);
+  g_autoptr (SrganNetwork) quantised = through_rsr (network, TRUE);
+  g_autoptr (SrganNetwork) twice = through_rsr (quantised, TRUE);
+
+  assert_alike (network, again, 0);
+  assert_alike (network, quantised, 12);
+  assert_alike (quantised, twice, 0);
 }
 
 /* A whole picture through the frames' path, at 1 and at 2 threads. */
@@ -161,8 +229,11 @@ main (gint argc, gchar **argv)
   for (guint i = 0; i < G_N_ELEMENTS (originals); i++) {
     g_autofree gchar *path =
         g_strconcat ("/interop/rsr/", originals[i].model, NULL);
+    g_autofree gchar *again =
+        g_strconcat ("/interop/rsr-again/", originals[i].model, NULL);
 
     g_test_add_data_func (path, &originals[i], test_original);
+    g_test_add_data_func (again, &originals[i], test_original_again);
   }
   g_test_add_func ("/interop/rsr/picture", test_original_picture);
   return g_test_run ();
