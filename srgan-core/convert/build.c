@@ -73,7 +73,7 @@ srgan_build_finish (SrganBuild *build, gint last, GError **error)
   }
   if (build->n_norms > 0)
     srgan_report_remark (build->report,
-        "%u batch norms folded into the convolutions before them",
+        "folded %u batch norms into the convolutions before them",
         build->n_norms);
   return g_steal_pointer (&build->network);
 }

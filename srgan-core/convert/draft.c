@@ -260,9 +260,6 @@ typedef struct {
   SrganDraft *draft;
   guint *readers; /* of each layer; the output counts as one */
   gboolean last_round;
-  guint n_affine; /* merged */
-  guint n_pads;
-  guint n_orders;
 } Simplifier;
 
 static SrganDraftLayer *
@@ -654,12 +651,22 @@ affine_into_reader (SrganDraftLayer *affine, SrganDraftLayer *reader)
   return TRUE;
 }
 
+static void
+count_affine (Simplifier *self, gboolean is_norm)
+{
+  if (is_norm)
+    self->draft->n_norms++;
+  else
+    self->draft->n_affine++;
+}
+
 static gboolean
 merge_affine (Simplifier *self, gint index)
 {
   GPtrArray *layers = self->draft->layers;
   SrganDraftLayer *affine = at (self, index);
   gint before = get_input (affine, 0);
+  gboolean is_norm = affine->is_norm;
   gboolean changed = FALSE;
 
   if (absorb (self, before, affine->weight, affine->bias, TRUE, 0)) {
@@ -672,7 +679,7 @@ merge_affine (Simplifier *self, gint index)
       g_clear_pointer (&affine->weight, g_free);
       g_clear_pointer (&affine->bias, g_free);
     }
-    self->n_affine++;
+    count_affine (self, is_norm);
     return TRUE;
   }
   if (affine->layer.activation != SRGAN_ACTIVATION_NONE ||
@@ -706,7 +713,7 @@ merge_affine (Simplifier *self, gint index)
     }
   }
   if (changed) {
-    self->n_affine++;
+    count_affine (self, is_norm);
     count_readers (self);
   }
   return changed;
@@ -827,7 +834,7 @@ merge_gather (Simplifier *self, gint index)
   if (reorder (self, before, gather->channels, n, TRUE, 0)) {
     reorder (self, before, gather->channels, n, FALSE, 0);
     replace (self, index, before);
-    self->n_orders++;
+    self->draft->n_orders++;
     return TRUE;
   }
   if (gather->layer.in_channels > n || (guint) index == layers->len - 1)
@@ -849,7 +856,7 @@ merge_gather (Simplifier *self, gint index)
       gather_into_reader (gather, reader);
   }
   replace (self, index, before);
-  self->n_orders++;
+  self->draft->n_orders++;
   return TRUE;
 }
 
@@ -955,7 +962,7 @@ merge_pad (Simplifier *self, gint index)
     reader->layer.padding = pad->layer.padding;
   }
   replace (self, index, before);
-  self->n_pads++;
+  self->draft->n_pads++;
   return TRUE;
 }
 
@@ -1131,18 +1138,6 @@ srgan_draft_simplify (SrganDraft *draft)
     self.last_round = TRUE;
   }
   compact (&self);
-  if (self.n_affine > 0)
-    g_ptr_array_add (draft->notes,
-        g_strdup_printf ("gains, offsets and batch norms merged into other "
-                         "layers: %u",
-            self.n_affine));
-  if (self.n_orders > 0)
-    g_ptr_array_add (
-        draft->notes, g_strdup_printf ("channel orders merged into weights: %u",
-                          self.n_orders));
-  if (self.n_pads > 0)
-    g_ptr_array_add (draft->notes,
-        g_strdup_printf ("paddings merged into convolutions: %u", self.n_pads));
   g_free (self.readers);
 }
 
@@ -1593,6 +1588,26 @@ find_name (gchar **names)
   return NULL;
 }
 
+G_GNUC_PRINTF (3, 0)
+static void
+add_count (SrganDraft *draft, guint n, const gchar *format)
+{
+  if (n > 0)
+    g_ptr_array_add (draft->notes, g_strdup_printf (format, n));
+}
+
+static void
+add_counts (SrganDraft *draft)
+{
+  add_count (draft, draft->n_constants,
+      "folded %u constants: what does not depend on the picture");
+  add_count (draft, draft->n_norms, "folded %u batch norms");
+  add_count (
+      draft, draft->n_affine, "gains and offsets merged into other layers: %u");
+  add_count (draft, draft->n_orders, "channel orders merged into weights: %u");
+  add_count (draft, draft->n_pads, "paddings merged into convolutions: %u");
+}
+
 SrganNetwork *
 srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
 {
@@ -1637,6 +1652,7 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
     srgan_network_set_note (network, "features", draft->feature_layers);
     names = g_strsplit (draft->feature_layers, ";", -1);
   }
+  add_counts (draft);
   spread_steps (draft);
   for (guint i = 0; i < n; i++) {
     SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);

@@ -36,7 +36,8 @@ typedef struct {
   gfloat *weight; /* owned; as SrganLayer lays them out, [out] for affine */
   gfloat *bias;
   gfloat *slope;
-  guint *channels; /* gather: [out] */
+  guint *channels;  /* gather: [out] */
+  gboolean is_norm; /* affine: it was a batch norm */
   /* conv: pixels padded (layer.padding says with what; none: not used);
    * transposed-conv: cut of the full (n - 1) stride + kernel; crop: cut; pad:
    * added */
@@ -64,6 +65,12 @@ typedef struct {
   const gchar *feature_layers; /* features: the network ends with the last of
                                   these, as they will be called, with ;
                                   between; %NULL: with the last of all */
+  /* counts that become notes in the end */
+  guint n_constants; /* nodes of the graph that do not depend on the picture */
+  guint n_norms;     /* batch norms that other layers took in */
+  guint n_affine;    /* other gains and offsets */
+  guint n_orders;    /* of channels */
+  guint n_pads;
 } SrganDraft;
 
 SrganDraft *srgan_draft_new (

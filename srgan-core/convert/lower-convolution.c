@@ -327,6 +327,7 @@ srgan_lower_batch_norm (SrganLowering *self)
     offset[i] = (gfloat) (b - srgan_constant_get (parts[2], i) * g);
   }
   result = srgan_lowering_add_affine (self, map, gain, offset);
+  srgan_draft_get (self->draft, result->layer)->is_norm = TRUE;
   srgan_value_free (map);
   return result;
 }

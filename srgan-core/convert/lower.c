@@ -181,6 +181,8 @@ lower (SrganLowering *self, SrganGraphNode *node)
   value = lower_node[node->kind](self);
   if (value == NULL)
     return srgan_lowering_refuse (self, "it cannot be converted");
+  self->n_constants +=
+      value->constant != NULL && node->kind != SRGAN_NODE_IDENTITY;
   g_hash_table_replace (
       self->values, g_strdup (g_ptr_array_index (node->outputs, 0)), value);
   return TRUE;
@@ -409,6 +411,7 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
           "no output is made of the picture");
     return NULL;
   }
+  self.draft->n_constants = self.n_constants;
   /* what came after it leads nowhere */
   g_ptr_array_set_size (self.draft->layers, (guint) best + 1);
   srgan_draft_simplify (self.draft);

@@ -76,6 +76,7 @@ typedef struct {
   GHashTable *values;   /* name -> SrganValue */
   GHashTable *uses;     /* name -> nodes that still need it */
   guint64 n_computed;   /* numbers in computed constants */
+  guint n_constants;    /* nodes that gave one */
   GError **error;
 } SrganLowering;
 

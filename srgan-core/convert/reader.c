@@ -4,6 +4,7 @@
  */
 #include "convert/reader.h"
 
+#include "convert/prune.h"
 #include "network/network-private.h"
 
 #include <string.h>
@@ -219,6 +220,10 @@ srgan_reader_read (SrganSource *source, const SrganConvertOptions *options,
         options->scale, srgan_network_get_scale (network));
     g_clear_pointer (&network, srgan_network_unref);
   }
+  /* the original's networks are all of one layout, so that they can go back */
+  if (network != NULL && !options->keep_channels &&
+      reader->read != srgan_read_rsr)
+    network = srgan_network_prune (network, report);
   return network;
 }
 

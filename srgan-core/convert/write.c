@@ -16,16 +16,18 @@ static const struct {
   const gchar *ending; /* that AUTO takes for it */
   gboolean can_halve;
   gboolean can_quantise;
+  gboolean has_layout;
   GBytes *(*write) (
       SrganNetwork *network, const SrganWriteOptions *options, GError **error);
 } targets[SRGAN_N_TARGETS] = {
     [SRGAN_TARGET_AUTO] = {"auto"},
     /* srgan_network_save() writes it */
     [SRGAN_TARGET_SRGAN] = {"srgan", ".safetensors", TRUE},
-    [SRGAN_TARGET_PYTORCH] = {"pytorch", NULL, TRUE, FALSE,
+    [SRGAN_TARGET_PYTORCH] = {"pytorch", NULL, TRUE, FALSE, TRUE,
         srgan_write_pytorch},
-    [SRGAN_TARGET_ONNX] = {"onnx", ".onnx", TRUE, FALSE, srgan_write_onnx},
-    [SRGAN_TARGET_RSR] = {"rsr", ".rsr", FALSE, TRUE, srgan_write_rsr},
+    [SRGAN_TARGET_ONNX] = {"onnx", ".onnx", TRUE, FALSE, FALSE,
+        srgan_write_onnx},
+    [SRGAN_TARGET_RSR] = {"rsr", ".rsr", FALSE, TRUE, TRUE, srgan_write_rsr},
 };
 
 const gchar *
@@ -42,6 +44,13 @@ srgan_target_from_path (const gchar *path)
     if (targets[i].ending != NULL && g_str_has_suffix (path, targets[i].ending))
       return (SrganTarget) i;
   return SRGAN_TARGET_AUTO;
+}
+
+gboolean
+srgan_target_has_layout (SrganTarget target)
+{
+  g_return_val_if_fail ((guint) target < SRGAN_N_TARGETS, FALSE);
+  return targets[target].has_layout;
 }
 
 /* Under a temporary name beside it, then renamed. */
@@ -98,6 +107,16 @@ srgan_convert_write (SrganNetwork *network, const gchar *path,
                          : srgan_network_save (network, path, error);
   if (!options->half || srgan_network_check_half (network, error))
     bytes = targets[target].write (network, options, error);
+  if (bytes == NULL && targets[target].has_layout && error != NULL &&
+      srgan_network_get_note (network, "dropped-channels") != NULL) {
+    g_autofree gchar *reason = g_steal_pointer (&(*error)->message);
+
+    (*error)->message = g_strdup_printf (
+        "%s. Or: channels that did nothing were dropped from this network, "
+        "which its layout here may not lack; convert the file that it came "
+        "from straight to this format",
+        reason);
+  }
   if (bytes == NULL) {
     g_prefix_error (error, "%s: ", shown);
     return FALSE;

@@ -631,6 +631,13 @@ main (gint argc, gchar **argv)
     parse_mean (options.mean);
   write_options.target = (SrganTarget) parse_nick (
       "to", target, SRGAN_N_TARGETS, target_to_string);
+  if (argc > 2) {
+    SrganTarget kind = write_options.target;
+
+    if (kind == SRGAN_TARGET_AUTO)
+      kind = srgan_target_from_path (argv[2]);
+    options.keep_channels = srgan_target_has_layout (kind);
+  }
   write_options.half = half;
   write_options.quantise = quantise;
 

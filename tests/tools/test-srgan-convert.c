@@ -320,6 +320,60 @@ test_half (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* A channel that does nothing goes, but not from what has one layout. */
+static void
+test_channels (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (SrganNetwork) builtin = open_builtin ();
+  SrganNetwork *network = srgan_network_new_like (builtin);
+  g_autofree gchar *model = NULL;
+  g_autofree gchar *less = in_folder (fixture, "less.safetensors");
+  g_autofree gchar *dict = in_folder (fixture, "dict.safetensors");
+  g_autofree gchar *messages = NULL, *output = NULL;
+  g_autoptr (SrganNetwork) first = NULL, second = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < srgan_network_get_n_layers (builtin); i++) {
+    SrganLayer layer = *srgan_network_get_layer (builtin, i);
+    gsize row = (gsize) layer.in_channels * 9;
+    g_autofree gfloat *weight = NULL;
+
+    /* what is ready for int8 stays as it is */
+    layer.output_step = layer.weight_step = layer.weight_code = NULL;
+    layer.int8_bias = NULL;
+    layer.output_zero = 0;
+    if (i == 1) {
+      /* channel 2 is not looked at */
+      weight =
+          g_memdup2 (layer.weight, layer.out_channels * row * sizeof *weight);
+      for (guint o = 0; o < layer.out_channels; o++)
+        memset (weight + o * row + 2 * 9, 0, 9 * sizeof *weight);
+      layer.weight = weight;
+    }
+    srgan_network_add_layer (network, &layer, &error);
+    g_assert_no_error (error);
+  }
+  srgan_network_finish (network, &error);
+  g_assert_no_error (error);
+  model = write_model (fixture, "m.safetensors", SRGAN_TARGET_SRGAN, network);
+
+  g_assert_cmpint (
+      run_tool (&output, NULL, "srgan-convert", model, less, NULL), ==, 0);
+  assert_mentions (output, "dropped 1 dead channel in 1 layer\n");
+  first = load (less);
+  g_assert_cmpuint (srgan_network_get_layer (first, 0)->out_channels, ==,
+      srgan_network_get_layer (builtin, 0)->out_channels - 1);
+  g_free (run_quietly (0, "--to=pytorch", model, dict, NULL));
+  second = srgan_convert_read (
+      dict, &(SrganConvertOptions){.keep_channels = TRUE}, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (srgan_network_get_n_parameters (second), ==,
+      srgan_network_get_n_parameters (builtin));
+  /* what was dropped cannot come back */
+  messages = run_quietly (1, "--to=rsr", less, dict, NULL);
+  assert_mentions (messages, "channels that did nothing were dropped");
+}
+
 /* --- What it refuses ------------------------------------------------------ */
 
 static void
@@ -693,6 +747,7 @@ main (gint argc, gchar **argv)
   ADD ("inspect", test_inspect);
   ADD ("options", test_options);
   ADD ("half", test_half);
+  ADD ("channels", test_channels);
   ADD ("errors", test_errors);
   ADD ("kept", test_kept);
   ADD ("device", test_device);

@@ -60,6 +60,10 @@ typedef struct {
                                   %NULL: no note */
   gdouble mean[3]; /* features: what the model wants subtracted of each of its
                       channels, in its own order and range */
+  gboolean keep_channels; /* also those that do nothing, which else are
+                             dropped: for writing a format in which a
+                             network has one layout, see
+                             srgan_target_has_layout() */
 } SrganConvertOptions;
 
 /**
@@ -143,6 +147,11 @@ const gchar *srgan_target_to_string (SrganTarget target);
  * not tell. */
 SRGAN_API
 SrganTarget srgan_target_from_path (const gchar *path);
+
+/* Whether networks have one layout in it (.rsr, a PyTorch state dict), so that
+ * one that lacks some channels cannot be written. */
+SRGAN_API
+gboolean srgan_target_has_layout (SrganTarget target);
 
 /**
  * SrganWriteOptions:
