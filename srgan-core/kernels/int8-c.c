@@ -83,7 +83,8 @@ convolve_row (const SrganInt8Convolution *convolution, const void *const *rows,
         gint32 total = (gint32) sum[lane];
         gfloat factor = total < 0 ? convolution->negative[channel + lane]
                                   : convolution->positive[channel + lane];
-        gfloat y = fmaf ((gfloat) total, factor, convolution->addend);
+        gfloat y =
+            fmaf ((gfloat) total, factor, convolution->addend[channel + lane]);
 
         if (convolution->output_type == SRGAN_MAP_BYTES)
           ((guint8 *) output)[x * out_stride + channel + lane] =

@@ -113,7 +113,7 @@ load_factors (const SrganInt8Convolution *convolution, guint channel)
 {
   return (Factors){load_vector (convolution->positive + channel),
       load_vector (convolution->negative + channel),
-      fill_vector (convolution->addend)};
+      load_vector (convolution->addend + channel)};
 }
 
 INLINE Vector
@@ -444,7 +444,7 @@ convolve_narrow_block (const SrganInt8Convolution *convolution,
   const IntVector bias = repeat_four (convolution->bias + first);
   const Factors factors = {(Vector) repeat_four (convolution->positive + first),
       (Vector) repeat_four (convolution->negative + first),
-      fill_vector (convolution->addend)};
+      (Vector) repeat_four (convolution->addend + first)};
   IntVector sum[NARROW_VECTORS][4], total[NARROW_VECTORS];
   guint n_vectors = NARROW_VECTORS;
 

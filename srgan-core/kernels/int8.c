@@ -93,6 +93,7 @@ srgan_int8_convolution_clear (SrganInt8Convolution *convolution)
   srgan_aligned_free (convolution->bias);
   srgan_aligned_free (convolution->positive);
   srgan_aligned_free (convolution->negative);
+  srgan_aligned_free (convolution->addend);
   memset (convolution, 0, sizeof *convolution);
 }
 
@@ -113,14 +114,18 @@ srgan_int8_convolution_clear (SrganInt8Convolution *convolution)
 static gdouble
 get_weight_step (const SrganInt8Layer *layer, guint o, gsize n_inputs)
 {
-  gdouble sum = 0, step, bias;
+  gdouble sum = 0, largest = 0, step, bias;
   gsize i;
 
   if (layer->input_type == SRGAN_MAP_BYTES)
     return layer->weight_step[o];
-  for (i = 0; i < n_inputs; i++)
+  for (i = 0; i < n_inputs; i++) {
     sum += fabs (layer->weight[o * n_inputs + i]);
+    largest = MAX (largest, fabs (layer->weight[o * n_inputs + i]));
+  }
   step = sum / (WORDS_BUDGET - n_inputs * .5);
+  if (largest >= 127 * step && step > 0)
+    step = largest / (127 * floor (largest / (127 * step)));
   bias = layer->bias ? fabs (layer->bias[o]) : 0;
   /* so that the bias can be told in it */
   step = MAX (step, bias / (layer->input_step * MAX_WORDS_BIAS));
@@ -218,7 +223,7 @@ pack_output (SrganInt8Convolution *convolution, const SrganInt8Layer *layer,
   gdouble scale = layer->input_step * weight_step;
   gdouble slope = layer->slope ? layer->slope[o] : 1;
   gdouble factor = to_bytes ? scale / layer->output_step : scale;
-  gdouble bias, limit;
+  gdouble bias, rest, limit;
   gint64 sum = 0, magnitudes = 0;
   guint c, ky, kx;
   gsize i = 0;
@@ -234,8 +239,10 @@ pack_output (SrganInt8Convolution *convolution, const SrganInt8Layer *layer,
       }
 
   bias = layer->bias ? rint (layer->bias[o] / scale) : 0;
+  rest = layer->bias ? layer->bias[o] / scale - bias : 0;
   bias = CLAMP (bias, -max_bias, max_bias);
   convolution->bias[o] = (gint32) bias;
+  convolution->addend[o] += (gfloat) (rest * factor);
   if (from_bytes)
     convolution->bias[o] -=
         (gint32) ((layer->input_zero - packing->offset) * sum);
@@ -272,7 +279,6 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
       .kernel_height = layer->kernel_height,
       .input_type = layer->input_type,
       .output_type = layer->output_type,
-      .addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0,
       .variant = SRGAN_INT8_LINEAR | forms[packing->order],
   };
   if (!g_size_checked_mul (&n_inputs, layer->in_stride,
@@ -300,13 +306,17 @@ srgan_int8_convolution_pack (SrganInt8Convolution *convolution,
   convolution->bias = srgan_aligned_alloc (n_outputs, sizeof (gint32));
   convolution->positive = srgan_aligned_alloc (n_outputs, sizeof (gfloat));
   convolution->negative = srgan_aligned_alloc (n_outputs, sizeof (gfloat));
+  convolution->addend = srgan_aligned_alloc (n_outputs, sizeof (gfloat));
   convolution->bytes = n_weight * weight_size +
-                       n_outputs * (sizeof (gint32) + 2 * sizeof (gfloat));
+                       n_outputs * (sizeof (gint32) + 3 * sizeof (gfloat));
   if (!convolution->weight || !convolution->bias || !convolution->positive ||
-      !convolution->negative) {
+      !convolution->negative || !convolution->addend) {
     srgan_int8_convolution_clear (convolution);
     return FALSE;
   }
+  for (o = 0; o < n_outputs; o++)
+    convolution->addend[o] =
+        layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0;
   for (o = 0; o < layer->out_channels; o++)
     pack_output (convolution, layer, packing, o);
   return TRUE;

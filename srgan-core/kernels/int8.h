@@ -28,8 +28,9 @@
  * with positive = input_step weight_step / output_step, negative = that times
  * the slope of the (leaky, parametric) ReLU, addend = the output's zero. A map
  * of bytes gets y rounded to nearest even and clamped to 0 .. 255. A map of
- * floats gets y, of output_step 1 and addend 0. bias is the layer's bias in
- * units of input_step weight_step, rounded.
+ * floats gets y, of output_step 1 and zero 0. bias is the layer's bias in units
+ * of input_step weight_step, rounded; what that left, times positive, is added
+ * to addend.
  *
  * As in kernels.h, no output depends on where in the row it lies, nothing
  * outside the outputs is written and only the pixels described are read. Rows
@@ -70,8 +71,9 @@ typedef struct {
   const gint8 *weight_code;
   const gfloat *weight_step;
   /* Input of words: the weights themselves, [out][in][ky][kx]; pack() makes
-   * 16-bit codes of them, with as small a step as the sums allow: 12 to 15
-   * bits of the largest weight are kept. */
+   * 16-bit codes of them, with as small a step as the sums allow of which the
+   * largest weight is a multiple of 127: 12 to 15 bits of that are kept, and
+   * weights that were 8-bit codes stay exact. */
   const gfloat *weight;
 
   const gfloat *bias;  /* [out], or NULL */
@@ -97,8 +99,8 @@ typedef struct {
                        the term of input_zero is in it */
   gfloat *positive; /* factors of sums >= 0 */
   gfloat *negative; /* and of those below */
-  gfloat addend;
-  gsize bytes;  /* of the four arrays, together */
+  gfloat *addend;
+  gsize bytes;  /* of the five arrays, together */
   gint variant; /* the set's own */
 } SrganInt8Convolution;
 

@@ -121,7 +121,7 @@ make_row (const Shape *s, guint n_pixels)
 static gdouble
 get_codes (gint *code, const SrganInt8Layer *layer, guint o, gsize n_inputs)
 {
-  gdouble sum = 0, step;
+  gdouble sum = 0, largest = 0, step;
   gsize i;
 
   if (layer->input_type == SRGAN_MAP_BYTES) {
@@ -129,9 +129,13 @@ get_codes (gint *code, const SrganInt8Layer *layer, guint o, gsize n_inputs)
       code[i] = layer->weight_code[o * n_inputs + i];
     return layer->weight_step[o];
   }
-  for (i = 0; i < n_inputs; i++)
+  for (i = 0; i < n_inputs; i++) {
     sum += fabs (layer->weight[o * n_inputs + i]);
+    largest = fmax (largest, fabs (layer->weight[o * n_inputs + i]));
+  }
   step = sum / (32767 - n_inputs * .5);
+  if (step > 0 && largest >= 127 * step)
+    step = largest / (127 * floor (largest / (127 * step)));
   if (layer->bias)
     step = fmax (step,
         fabs (layer->bias[o]) / ((gdouble) layer->input_step * (1 << 29)));
@@ -146,11 +150,13 @@ static gfloat
 get_expected (const SrganInt8Layer *layer, const void *const *rows,
     const gint *code, gdouble step, guint o, guint x)
 {
-  gdouble scale = layer->input_step * step, factor, slope, limit;
+  gdouble scale = layer->input_step * step, factor, slope, limit, rest;
+  gfloat addend;
   gint64 sum, largest = 0;
   guint i, ky, kx;
 
   sum = layer->bias ? (gint64) rint (layer->bias[o] / scale) : 0;
+  rest = layer->bias ? layer->bias[o] / scale - sum : 0;
   if (layer->input_type == SRGAN_MAP_BYTES)
     sum = CLAMP (sum, -(1 << 30), 1 << 30);
   else
@@ -175,14 +181,16 @@ get_expected (const SrganInt8Layer *layer, const void *const *rows,
   factor = scale;
   if (layer->output_type == SRGAN_MAP_BYTES)
     factor /= layer->output_step;
+  addend = layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0;
+  addend += (gfloat) (rest * factor);
   slope = factor * (layer->slope ? layer->slope[o] : 1);
   if (layer->output_type == SRGAN_MAP_BYTES) {
     limit = (1 << 30) / limit;
     factor = MIN (factor, limit);
     slope = CLAMP (slope, -limit, limit);
   }
-  return fmaf ((gfloat) (gint32) sum, (gfloat) (sum < 0 ? slope : factor),
-      layer->output_type == SRGAN_MAP_BYTES ? layer->output_zero : 0);
+  return fmaf (
+      (gfloat) (gint32) sum, (gfloat) (sum < 0 ? slope : factor), addend);
 }
 
 static guint8
@@ -278,7 +286,7 @@ check_shape (const SrganInt8Kernels *kernels, const Shape *s)
   }
   srgan_int8_convolution_clear (&convolution);
   if (convolution.weight || convolution.bias || convolution.positive ||
-      convolution.negative)
+      convolution.negative || convolution.addend)
     fail ("not cleared");
 }
 
