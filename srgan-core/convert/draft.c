@@ -28,6 +28,7 @@ free_layer (gpointer data)
   g_free (layer->slope);
   g_free (layer->channels);
   g_free (layer->steps);
+  g_free (layer->int8_bias);
   g_free (layer);
 }
 
@@ -1215,6 +1216,7 @@ take_activation (SrganLayer *layer, const SrganDraftLayer *from)
     layer->output_step = from->steps;
     layer->output_zero = from->zero;
   }
+  layer->int8_bias = from->int8_bias;
 }
 
 static gint
@@ -1538,6 +1540,50 @@ finish_layer (Finisher *self, const SrganDraftLayer *from, GError **error)
   return append (self, &layer, from->layer.name, error);
 }
 
+/* What is within half a unit of the first rounding below a half, which makes it
+ * a half, the second then makes a one: for numbers above 0, as ReLU leaves
+ * them, that is as if half a unit had been added before one rounding, ours. The
+ * unit is 2 to minus the bits of the shift. */
+static void
+round_twice (SrganDraft *draft)
+{
+  for (guint i = 0; i < draft->layers->len; i++) {
+    SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);
+    guint n = layer->layer.out_channels;
+    gint input = get_input (layer, 0);
+    /* the picture's own codes are those of 8 bits */
+    gdouble step = 1. / 255.;
+    gsize row;
+
+    if (!is_operation (layer, SRGAN_OPERATION_CONV) || layer->steps == NULL ||
+        !is_clip (layer) ||
+        (layer->layer.activation == SRGAN_ACTIVATION_CLIP &&
+            layer->layer.activation_low < 0.f))
+      continue;
+    if (input >= 0) {
+      const SrganDraftLayer *before = srgan_draft_get (draft, input);
+
+      if (before->steps == NULL)
+        continue;
+      step = before->steps[0];
+    }
+    row = get_row (layer);
+    layer->int8_bias = layer->bias != NULL
+                           ? g_memdup2 (layer->bias, n * sizeof (gfloat))
+                           : g_new0 (gfloat, n);
+    for (guint o = 0; o < n; o++) {
+      gdouble largest = 0.;
+      gint exponent;
+
+      for (gsize j = 0; j < row; j++)
+        largest = MAX (largest, fabs (layer->weight[o * row + j]));
+      frexp (step * largest / 127. / layer->steps[o], &exponent);
+      if (largest > 0. && exponent < 0)
+        layer->int8_bias[o] += (gfloat) ldexp (.5 * layer->steps[o], exponent);
+    }
+  }
+}
+
 /* Steps are for those maps that convolutions read, which compute in them. */
 static void
 spread_steps (SrganDraft *draft)
@@ -1654,6 +1700,8 @@ srgan_draft_finish (SrganDraft *draft, SrganColour colour, GError **error)
   }
   add_counts (draft);
   spread_steps (draft);
+  if (draft->rounds_twice)
+    round_twice (draft);
   for (guint i = 0; i < n; i++) {
     SrganDraftLayer *layer = g_ptr_array_index (draft->layers, i);
 

@@ -46,7 +46,9 @@ typedef struct {
    * all channels; 0: it does not. */
   gfloat step;
   guint zero;
-  gfloat *steps; /* for the network's layer: [out] */
+  /* for the network's layer, [out] */
+  gfloat *steps;
+  gfloat *int8_bias;
   /* Of the map, were the input as large as the draft says; 1 x 1 with `single`
    * for a mean. */
   gboolean single;
@@ -65,6 +67,9 @@ typedef struct {
   const gchar *feature_layers; /* features: the network ends with the last of
                                   these, as they will be called, with ;
                                   between; %NULL: with the last of all */
+  /* Sums in integers become codes by TensorFlow Lite's arithmetic: times a
+   * fraction, rounded, then shifted to the right and rounded again. */
+  gboolean rounds_twice;
   /* counts that become notes in the end */
   guint n_constants; /* nodes of the graph that do not depend on the picture */
   guint n_norms;     /* batch norms that other layers took in */

@@ -113,6 +113,7 @@ srgan_graph_finish (SrganGraph *graph, SrganDraft *draft,
 
   if (options->features)
     srgan_draft_set_mean (draft, options->mean);
+  draft->rounds_twice = graph->rounds_twice;
   srgan_draft_set_range (draft, low, high, output_low, output_high);
   if (swapped)
     srgan_draft_swap_colours (draft);

@@ -262,7 +262,8 @@ struct _SrganGraph {
   gdouble input_low, input_high;
   gdouble output_low, output_high;
   gboolean blue_first;
-  gboolean ycbcr; /* three channels are luma and chroma */
+  gboolean ycbcr;        /* three channels are luma and chroma */
+  gboolean rounds_twice; /* see SrganDraft */
 };
 
 /**

@@ -912,6 +912,7 @@ srgan_read_tflite (SrganSource *source, const SrganConvertOptions *options,
   SrganNetwork *network = NULL;
 
   reader.graph = srgan_graph_new (source->name);
+  reader.graph->rounds_twice = TRUE;
   if (read_model (&reader, error))
     network = srgan_graph_build (reader.graph, options, report, error);
   srgan_graph_free (reader.graph);

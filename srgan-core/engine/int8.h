@@ -11,8 +11,10 @@
 
 G_BEGIN_DECLS
 
-/* Of the network's input: codes up to +- 2 of what is 0 to 1 in a picture. */
-#define SRGAN_INT8_INPUT_STEP (1.f / 16384)
+/* Of the network's input: codes up to +- 2 of what is 0 to 1 in a picture. 64
+ * of them are a step of 8-bit pixels, which thus are exact: rounded, a
+ * hundredth of the codes behind the first layer would tip over. */
+#define SRGAN_INT8_INPUT_STEP (1.f / (255 * 64))
 
 /* What lies before and behind a convolution. */
 typedef struct {
