@@ -38,6 +38,8 @@ typedef struct {
   gfloat *slope;
   guint *channels;  /* gather: [out] */
   gboolean is_norm; /* affine: it was a batch norm */
+  gdouble n_pixels; /* affine: it makes sums of means over so many, by which
+                       nothing has divided yet */
   /* conv: pixels padded (layer.padding says with what; none: not used);
    * transposed-conv: cut of the full (n - 1) stride + kernel; crop: cut; pad:
    * added */

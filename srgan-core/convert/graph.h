@@ -189,6 +189,8 @@ typedef struct {
   gboolean has_list;
   gboolean keep_zero;
   gboolean keep_axes;
+  guint joined; /* mean, sum: an axis, counted from 1, over which the node
+                   before has left the same to it; set by lowering */
   gboolean integer;
   gboolean depth_first; /* channel = c block^2 + (dy block + dx), PyTorch's, not
                            (dy block + dx) c_out + c */

@@ -149,6 +149,17 @@ clip (SrganLowering *self, SrganValue *value, gdouble low, gdouble high)
       (gfloat) MAX (low, -NO_BOUND), (gfloat) MIN (high, NO_BOUND));
 }
 
+/* A sum of all pixels is a mean once it is divided by their number. */
+static void
+divide_sum (SrganLowering *self, const SrganValue *map, gdouble factor)
+{
+  SrganDraftLayer *sum =
+      map->layer >= 0 ? srgan_draft_get (self->draft, map->layer) : NULL;
+
+  if (sum != NULL && fabs (sum->n_pixels * factor - 1.) < 1e-3)
+    sum->n_pixels = 0.;
+}
+
 /* A map and a constant. */
 static SrganValue *
 combine_constant (SrganLowering *self, SrganNodeKind kind, SrganValue *map,
@@ -183,6 +194,10 @@ combine_constant (SrganLowering *self, SrganNodeKind kind, SrganValue *map,
   numbers = get_channel_numbers (self, map, constant);
   if (numbers == NULL)
     return NULL;
+  if (kind == SRGAN_NODE_MULTIPLY)
+    divide_sum (self, map, numbers[0]);
+  else if (kind == SRGAN_NODE_DIVIDE)
+    divide_sum (self, map, 1. / numbers[0]);
   switch (kind) {
   case SRGAN_NODE_MULTIPLY:
     return srgan_lowering_apply_slopes (self, map, numbers, numbers);
@@ -229,11 +244,19 @@ combine_constant (SrganLowering *self, SrganNodeKind kind, SrganValue *map,
   case SRGAN_NODE_POWER: {
     gint layer;
     SrganDraftLayer *product;
+    gboolean same = TRUE;
 
-    if (constant_first || constant->n == 0 ||
+    for (guint i = 1; i < n; i++)
+      same = same && numbers[i] == numbers[0];
+    if (!constant_first && same && fabsf (numbers[0]) == .5f)
+      return add_activation (self, map,
+          numbers[0] > 0.f ? SRGAN_ACTIVATION_ROOT
+                           : SRGAN_ACTIVATION_INVERSE_ROOT,
+          0, 0);
+    if (constant_first || constant->n == 0 || !same ||
         (numbers[0] != 1.f && numbers[0] != 2.f && numbers[0] != 3.f))
       return srgan_lowering_refuse_value (
-          self, "only whole powers of a map are supported");
+          self, "only the powers 1, 2, 3, 1/2 and -1/2 of a map are supported");
     if (numbers[0] == 1.f)
       return srgan_value_copy (map, n);
     layer = srgan_lowering_settle (self, map);
@@ -492,6 +515,10 @@ srgan_lower_one (SrganLowering *self)
     return add_activation (self, x, SRGAN_ACTIVATION_TANH, 0, 0);
   case SRGAN_NODE_SILU:
     return add_activation (self, x, SRGAN_ACTIVATION_SILU, 0, 0);
+  case SRGAN_NODE_SQRT:
+    return add_activation (self, x, SRGAN_ACTIVATION_ROOT, 0, 0);
+  case SRGAN_NODE_RECIPROCAL_SQRT:
+    return add_activation (self, x, SRGAN_ACTIVATION_INVERSE_ROOT, 0, 0);
   case SRGAN_NODE_SQUARE:
     return combine_maps (self, SRGAN_NODE_MULTIPLY, x, x);
   case SRGAN_NODE_ROUND:

@@ -181,6 +181,38 @@ srgan_lower_pool (SrganLowering *self)
   return result;
 }
 
+/* The only node that reads what the node at work gives, or NULL. */
+static SrganGraphNode *
+find_reader (SrganLowering *self)
+{
+  const gchar *name = g_ptr_array_index (self->node->outputs, 0);
+
+  if (GPOINTER_TO_UINT (g_hash_table_lookup (self->uses, name)) != 1)
+    return NULL;
+  for (guint i = 0; i < self->graph->nodes->len; i++) {
+    SrganGraphNode *node = g_ptr_array_index (self->graph->nodes, i);
+
+    if (node->inputs->len > 0 &&
+        g_strcmp0 (g_ptr_array_index (node->inputs, 0), name) == 0)
+      return node;
+  }
+  return NULL;
+}
+
+/* A sum (or mean) of rows alone, of which the next node takes that of columns,
+ * as IMDN's authors write it, is left to that. */
+static gboolean
+leave_to_reader (SrganLowering *self, guint axis)
+{
+  SrganGraphNode *reader = self->node->keep_axes ? find_reader (self) : NULL;
+
+  if (reader == NULL || reader->kind != self->node->kind ||
+      self->node->joined != 0 || !reader->keep_axes)
+    return FALSE;
+  reader->joined = axis + 1;
+  return TRUE;
+}
+
 SrganValue *
 srgan_lower_mean (SrganLowering *self)
 {
@@ -216,6 +248,8 @@ srgan_lower_mean (SrganLowering *self)
     }
     chosen[axis] = TRUE;
   }
+  if (node->joined > 0 && node->joined <= map->rank)
+    chosen[node->joined - 1] = TRUE;
   for (guint i = 0; i < map->rank; i++) {
     if (chosen[i] && !node->keep_axes)
       continue;
@@ -224,23 +258,34 @@ srgan_lower_mean (SrganLowering *self)
   layer = map->layer;
   over_pixels = roles.height >= 0 && chosen[roles.height];
   if (roles.height >= 0 && over_pixels != chosen[roles.width]) {
+    if (n_axes == 1 && leave_to_reader (self,
+                           (guint) (over_pixels ? roles.height : roles.width)))
+      return map;
     srgan_value_free (map);
     return srgan_lowering_refuse_value (
         self, "a mean of rows or columns is not supported");
   }
   if (over_pixels) {
     SrganDraftLayer *mean;
+    gdouble area = (gdouble) srgan_draft_get_height (self->draft, layer) *
+                   (gdouble) srgan_draft_get_width (self->draft, layer);
+    guint n = srgan_draft_get_channels (self->draft, layer);
 
-    if (sums) {
-      srgan_value_free (map);
-      return srgan_lowering_refuse_value (
-          self, "a sum of all pixels is not supported");
-    }
     mean = srgan_draft_add (self->draft, SRGAN_DRAFT_LAYER, node->name, layer);
     mean->layer.operation = SRGAN_OPERATION_GLOBAL_MEAN;
     mean->single = TRUE;
     mean->height = mean->width = 1;
     layer = (gint) self->draft->layers->len - 1;
+    if (sums) {
+      /* of pictures of this size: what divides by that is for it, too */
+      gfloat *gain = g_new (gfloat, n);
+
+      for (guint i = 0; i < n; i++)
+        gain[i] = (gfloat) area;
+      layer = srgan_draft_add_affine (
+          self->draft, node->name, layer, gain, g_new0 (gfloat, n));
+      srgan_draft_get (self->draft, layer)->n_pixels = area;
+    }
   }
   if (roles.channels >= 0 && chosen[roles.channels]) {
     guint n = srgan_draft_get_channels (self->draft, layer);

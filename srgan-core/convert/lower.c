@@ -411,6 +411,14 @@ srgan_graph_lower (SrganGraph *graph, GError **error)
           "no output is made of the picture");
     return NULL;
   }
+  for (gint i = 0; i <= best; i++)
+    if (srgan_draft_get (self.draft, i)->n_pixels > 0.) {
+      srgan_draft_free (self.draft);
+      g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_UNSUPPORTED,
+          "a sum of all pixels that is not divided by their number is not "
+          "supported: it would depend on the picture's size");
+      return NULL;
+    }
   self.draft->n_constants = self.n_constants;
   /* what came after it leads nowhere */
   g_ptr_array_set_size (self.draft->layers, (guint) best + 1);

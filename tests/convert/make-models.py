@@ -23,6 +23,7 @@ from collections import OrderedDict
 import numpy as np
 
 import keras_models
+import onnx_files
 import tensorflow_files
 
 # --- A little PyTorch ---------------------------------------------------------
@@ -890,6 +891,7 @@ def main():
             "tolerance": 2e-5 * max(1., float(np.abs(expected).max())),
             "options": options,
         })
+    entries += onnx_files.make_all(folder, conv2d)
     entries += tensorflow_files.make_all(folder, conv2d)
     entries += keras_models.make(folder)
     with open(os.path.join(folder, "LIST.json"), "w") as f:

@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "convert/prune.h"
 #include "convert/reader.h"
 
 #include <glib/gstdio.h>
@@ -106,7 +107,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       continue;
     network = reader->read (source, &options, &report, &error);
     if (network != NULL)
-      srgan_network_unref (network);
+      srgan_network_unref (srgan_network_prune (network, &report));
     else if (error == NULL || error->domain != SRGAN_ERROR ||
              !g_utf8_validate (error->message, -1, NULL))
       abort ();
