@@ -276,6 +276,9 @@ srgan_build_start (SrganBuild *build, const gchar *description, guint scale,
     return index;
   }
   input = apply_options (build->options, end);
+  /* a graph may have been tried before */
+  g_free (build->report->range);
+  g_free (build->report->order);
   build->report->range = describe_range (&input);
   build->report->order = g_strdup (n_channels == 1 ? "y"
                                    : input.swapped ? "bgr"
