@@ -422,7 +422,7 @@ find_frame_of_patch (const gfloat *input)
 
 /* Frames of all of the file, those held back not beside those learnt from. */
 static void
-check_clip_dataset (const gchar *path, const gchar *frames)
+check_clip_dataset (const gchar *path, const gchar *frames, gboolean twice)
 {
   g_autoptr (SrganRecipe) recipe = make_recipe (path, "2");
   g_autoptr (SrganDataset) dataset = NULL, again = NULL;
@@ -434,12 +434,15 @@ check_clip_dataset (const gchar *path, const gchar *frames)
   set (recipe, "data", "video-frames", frames);
   set (recipe, "data", "video-crop", "48");
   dataset = open_dataset (recipe);
-  again = open_dataset (recipe);
+  if (twice)
+    again = open_dataset (recipe);
   for (guint step = 600; step-- > 0;) {
     srgan_dataset_make_patch (dataset, step, 0, a, target);
+    learnt[find_frame_of_patch (a)] = TRUE;
+    if (again == NULL || step >= 40)
+      continue;
     srgan_dataset_make_patch (again, step, 0, b, target);
     g_assert_cmpmem (a, sizeof a, b, sizeof b);
-    learnt[find_frame_of_patch (a)] = TRUE;
   }
   memset (held_back, 0, sizeof held_back);
   side = srgan_dataset_get_validation_patch (dataset);
@@ -489,8 +492,9 @@ test_videos (void)
   }
   add_clip (path);
   check_seeking (path);
-  check_clip_dataset (path, "100"); /* more than there are: read in a row */
-  check_clip_dataset (path, "20");
+  /* more than there are: read in a row */
+  check_clip_dataset (path, "100", FALSE);
+  check_clip_dataset (path, "20", TRUE);
 
   /* among pictures, in colours, beside what cannot be played */
   g_assert_true (g_file_set_contents (broken, "this is no video", -1, NULL));
