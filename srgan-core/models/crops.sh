@@ -6,8 +6,8 @@
 #
 # Without networks: fast, high and detail of x4. The picture is reduced as
 # srgan-eval does, to a quarter if the first network is of x4, and enlarged
-# again; the part is shown twice as large, pixel by pixel. Needs srgan-eval (in
-# --tools or PATH) and GStreamer's programs.
+# again; the part is shown twice as large, pixel by pixel. Needs srgan-eval and
+# srgan-info (in --tools or PATH) and GStreamer's programs.
 #
 # SPDX-License-Identifier: MIT
 set -euo pipefail
@@ -37,7 +37,8 @@ fi
   fail "'$part' is no WIDTHxHEIGHT+X+Y" 2
 width=${BASH_REMATCH[1]} height=${BASH_REMATCH[2]}
 x=${BASH_REMATCH[3]} y=${BASH_REMATCH[4]}
-scale=${networks[0]##*-x} scale=${scale%%.*}
+scale=$("${tools}srgan-info" --json "${networks[0]}" |
+  sed -n '/"scale"/s/[^0-9]//gp') || fail "no network ${networks[0]}"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
