@@ -6,8 +6,9 @@
  * they are). A frame is cut into
  * tiles; a tile is run row by row, each stage asking the stages before it for
  * just the rows that it needs next (stages.c). Each stage keeps its newest rows
- * in a ring, so that all rings of a tile together stay in the second-level
- * cache and memory does not grow with the frame.
+ * in a ring, so that memory does not grow with the frame, and rows are read
+ * while they are near: rings of few channels stay in the second-level cache,
+ * and Winograd's kernels ask for those of many before they need them.
  *
  * Rows of the frame are handled in units of 1.0 for the code 255.
  *
