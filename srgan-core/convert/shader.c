@@ -1689,7 +1689,7 @@ build_graph (Reader *self, GError **error)
 {
   guint last = (guint) find_name (self, "HOOKED");
   Map *output = get_map (self, last);
-  Group *picture = g_new0 (Group, 1);
+  Group *picture;
   guint n_channels = hooks[self->hook].n_components, n;
   gint64 dimensions[4] = {1, n_channels, 0, 0};
   g_autofree SrganShaderNumber *numbers = NULL;
@@ -1712,6 +1712,7 @@ build_graph (Reader *self, GError **error)
     if (is_needed (get_map (self, i)))
       mark_map (self, get_map (self, i), NULL);
 
+  picture = g_new0 (Group, 1);
   picture->lattice = picture->cell[0] = picture->cell[1] = 1;
   picture->n_channels = n_channels;
   picture->name = g_strdup ("picture");

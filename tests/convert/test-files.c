@@ -415,6 +415,9 @@ test_shaders (void)
       {"//!HOOK LUMA\n//!BIND HOOKED\nvec4 hook() {\n"
        "  vec4 x = HOOKED_tex(HOOKED_pos);\n  return x * x;\n}",
           "product"},
+      {"//!HOOK LUMA\n//!BIND HOOKED\n//!SAVE a\n"
+       "vec4 hook() { return HOOKED_tex(HOOKED_pos); }",
+          "no pass makes a picture"},
       {"//!HOOK LUMA\n//!BIND HOOKED\n//!WIDTH HOOKED.w 1.5 *\n"
        "vec4 hook() { return HOOKED_tex(HOOKED_pos); }",
           "whole factors"},
