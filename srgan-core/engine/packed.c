@@ -247,7 +247,8 @@ packed_new (const SrganPlan *plan, GError **error)
         (srgan_stage_reads_codes (&plan->stages[i + 1])
                 ? 0
                 : get_n_convolutions (srgan_network_get_layer (network, i)));
-  packed->convolutions = g_new0 (SrganConvolution, packed->first[n_layers]);
+  /* one more, so that the place of none has an address, too */
+  packed->convolutions = g_new0 (SrganConvolution, packed->first[n_layers] + 1);
   if (plan->int8_kernels)
     packed->int8_convolutions = g_new0 (SrganInt8Convolution, n_layers);
   if (plan->bf16_kernels)
