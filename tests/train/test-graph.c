@@ -827,12 +827,12 @@ test_designs (void)
   g_assert_no_error (error);
 }
 
-/* A pooled map's gradient goes to the largest of each window. */
+/* Windows of 3x3 in steps of 2, four of them, over a map of @side: what comes
+ * out, and where a gradient of 1, 10, 100, 1000 goes: [side][side]. */
 static void
-test_max_pool (void)
+check_max_pool (guint side, gboolean ceil_mode, const gfloat *input,
+    const gfloat *expected, const gfloat *expected_gradient)
 {
-  static const gfloat input[5 * 5] = {1, 2, 3, 0, 0, 4, 9, 5, 0, 7, 6, 0, 8, 1,
-      1, 0, 0, 0, 2, 0, -1, 0, 0, 0, 3};
   static const gfloat weight[4] = {1, 10, 100, 1000};
   SrganNetwork *network = srgan_network_new ("pool", SRGAN_COLOUR_Y, 1);
   SrganLayer layer = {
@@ -843,27 +843,40 @@ test_max_pool (void)
       .kernel_width = 3,
       .kernel_height = 3,
       .stride = 2,
+      .ceil_mode = ceil_mode,
       .groups = 1,
   };
   g_autoptr (SrganGraph) graph = NULL;
   g_autoptr (SrganGraphState) state = NULL;
-  gfloat output[4], gradient[5 * 5], unused = 0;
+  g_autofree gfloat *gradient = g_new (gfloat, side * side);
+  gfloat output[4], unused = 0;
 
+  if (ceil_mode)
+    srgan_network_set_note (network, "ends", "features");
   add (network, &layer);
   graph = srgan_graph_new (network, NULL);
   srgan_graph_want_input_gradient (graph);
   srgan_graph_set_parameters (graph, &unused);
-  state = srgan_graph_state_new (graph, 5, 5, TRUE);
+  state = srgan_graph_state_new (graph, side, side, TRUE);
   srgan_graph_forward (state, input, output);
-  g_assert_cmpfloat (output[0], ==, 9);
-  g_assert_cmpfloat (output[1], ==, 8);
-  g_assert_cmpfloat (output[2], ==, 8);
-  g_assert_cmpfloat (output[3], ==, 8);
+  g_assert_cmpmem (output, sizeof output, expected, sizeof output);
   srgan_graph_backward (state, weight, NULL);
   srgan_graph_get_input_gradient (state, gradient);
-  for (guint i = 0; i < 25; i++)
-    g_assert_cmpfloat (gradient[i], ==, i == 6 ? 1 : i == 12 ? 1110 : 0);
+  for (guint i = 0; i < side * side; i++)
+    g_assert_cmpfloat (gradient[i], ==, expected_gradient[i]);
   srgan_network_unref (network);
+}
+
+/* A pooled map's gradient goes to the largest of each window. */
+static void
+test_max_pool (void)
+{
+  static const gfloat input[5 * 5] = {1, 2, 3, 0, 0, 4, 9, 5, 0, 7, 6, 0, 8, 1,
+      1, 0, 0, 0, 2, 0, -1, 0, 0, 0, 3};
+  static const gfloat expected[4] = {9, 8, 8, 8};
+  static const gfloat gradient[5 * 5] = {[6] = 1, [12] = 1110};
+
+  check_max_pool (5, FALSE, input, expected, gradient);
 }
 
 /* Likewise where windows reach beyond a map, here of 4x4. */
@@ -873,40 +886,9 @@ test_max_pool_ceil (void)
   static const gfloat input[4 * 4] = {
       -1, -2, -3, -4, -5, -6, -7, -8, -9, -9, -9, -3, -9, -9, -2, -9};
   static const gfloat expected[4] = {-1, -3, -2, -2};
-  static const gfloat weight[4] = {1, 10, 100, 1000};
-  SrganNetwork *network = srgan_network_new ("pool", SRGAN_COLOUR_Y, 1);
-  SrganLayer layer = {
-      .name = (gchar *) "pool",
-      .operation = SRGAN_OPERATION_MAX_POOL,
-      .n_inputs = 1,
-      .inputs = {SRGAN_INPUT_NETWORK},
-      .kernel_width = 3,
-      .kernel_height = 3,
-      .stride = 2,
-      .ceil_mode = 1,
-      .groups = 1,
-  };
-  g_autoptr (SrganGraph) graph = NULL;
-  g_autoptr (SrganGraphState) state = NULL;
-  gfloat output[4], gradient[4 * 4], unused = 0;
+  static const gfloat gradient[4 * 4] = {[0] = 1, [2] = 10, [14] = 1100};
 
-  srgan_network_set_note (network, "ends", "features");
-  add (network, &layer);
-  graph = srgan_graph_new (network, NULL);
-  srgan_graph_want_input_gradient (graph);
-  srgan_graph_set_parameters (graph, &unused);
-  state = srgan_graph_state_new (graph, 4, 4, TRUE);
-  srgan_graph_forward (state, input, output);
-  g_assert_cmpmem (output, sizeof output, expected, sizeof expected);
-  srgan_graph_backward (state, weight, NULL);
-  srgan_graph_get_input_gradient (state, gradient);
-  for (guint i = 0; i < 16; i++)
-    g_assert_cmpfloat (gradient[i], ==,
-        i == 0    ? 1
-        : i == 2  ? 10
-        : i == 14 ? 1100
-                  : 0);
-  srgan_network_unref (network);
+  check_max_pool (4, TRUE, input, expected, gradient);
 }
 
 /* --- Branches ---------------------------------------------------------- */
