@@ -81,6 +81,32 @@ widen_row (gfloat *output, const guint16 *input, guint n)
     output[i] = srgan_bf16_widen (input[i]);
 }
 
+static void
+add_derivative (const SrganBf16Derivative *derivative, const gfloat *input,
+    const gfloat *gradient, gfloat *weight_gradient, void *scratch)
+{
+  const guint in = derivative->in_channels;
+  gsize pixel;
+  guint o, ky, kx, i;
+
+  for (pixel = 0; pixel < derivative->n_pixels; pixel++)
+    for (o = 0; o < derivative->out_channels; o++) {
+      const gfloat slope = srgan_bf16_widen (
+          srgan_bf16_round (gradient[pixel * derivative->out_stride + o]));
+      gfloat *sum = weight_gradient + (gsize) o * derivative->kernel_height *
+                                          derivative->kernel_width * in;
+
+      for (ky = 0; ky < derivative->kernel_height; ky++)
+        for (kx = 0; kx < derivative->kernel_width; kx++, sum += in) {
+          const gfloat *value = input + (pixel + ky * derivative->pitch + kx) *
+                                            derivative->in_stride;
+
+          for (i = 0; i < in; i++)
+            sum[i] += slope * srgan_bf16_widen (srgan_bf16_round (value[i]));
+        }
+    }
+}
+
 static gdouble
 multiply_add (guint64 n)
 {
@@ -107,5 +133,6 @@ const SrganBf16Kernels srgan_bf16_kernels_c = {
     .convolve_row = convolve_row,
     .round_row = round_row,
     .widen_row = widen_row,
+    .add_derivative = add_derivative,
     .multiply_add = multiply_add,
 };

@@ -47,6 +47,47 @@ srgan_bf16_round (gfloat value)
   return (guint16) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/* How tiles see a derivative. The pixels of both maps are numbered by the
+ * input's; tap (ky, kx) pairs input q with output q - ky * pitch - kx. Products
+ * are added up over SRGAN_BF16_STEP pixels at a time:
+ *
+ *   outputs  [n_out * 16][row]: channel by channel, @reach zeros in front
+ *   inputs   [n_in][n_inputs / 2][16][2]: pairs of pixels, side by side
+ *   sums     [n_out][n_in][ky][kx][16 outputs][16 inputs] of floats */
+typedef struct {
+  gsize reach;    /* from the first tap to the last, in pixels */
+  gsize n_inputs; /* whole steps */
+  gsize row;
+  guint n_in, n_out; /* tiles */
+  gsize n_sums;
+} SrganBf16Tiling;
+
+#define SRGAN_BF16_STEP 32
+
+static inline SrganBf16Tiling
+srgan_bf16_get_tiling (const SrganBf16Derivative *derivative)
+{
+  const guint taps = derivative->kernel_width * derivative->kernel_height;
+  SrganBf16Tiling tiling;
+
+  tiling.reach = (derivative->kernel_height - 1) * derivative->pitch +
+                 derivative->kernel_width - 1;
+  tiling.n_inputs =
+      (derivative->n_pixels + tiling.reach + SRGAN_BF16_STEP - 1) /
+      SRGAN_BF16_STEP * SRGAN_BF16_STEP;
+  /* an odd number of cache lines: the rows of a tile are not to share sets */
+  tiling.row = ((tiling.reach + tiling.n_inputs) / SRGAN_BF16_STEP | 1) *
+                   SRGAN_BF16_STEP +
+               2 * SRGAN_BF16_STEP;
+  tiling.n_in =
+      (derivative->in_channels + SRGAN_BF16_LANES - 1) / SRGAN_BF16_LANES;
+  tiling.n_out =
+      (derivative->out_channels + SRGAN_BF16_LANES - 1) / SRGAN_BF16_LANES;
+  tiling.n_sums = (gsize) tiling.n_in * tiling.n_out * taps * SRGAN_BF16_LANES *
+                  SRGAN_BF16_LANES;
+  return tiling;
+}
+
 /* The pack() of every set. */
 gboolean srgan_bf16_convolution_pack (
     SrganBf16Convolution *convolution, const SrganBf16Layer *layer);

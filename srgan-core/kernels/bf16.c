@@ -50,6 +50,16 @@ srgan_bf16_convolution_clear (SrganBf16Convolution *convolution)
   memset (convolution, 0, sizeof *convolution);
 }
 
+gsize
+srgan_bf16_derivative_get_scratch (const SrganBf16Derivative *derivative)
+{
+  const SrganBf16Tiling tiling = srgan_bf16_get_tiling (derivative);
+
+  return tiling.n_sums * sizeof (gfloat) +
+         SRGAN_BF16_LANES * sizeof (guint16) *
+             (tiling.n_out * tiling.row + tiling.n_in * tiling.n_inputs);
+}
+
 /* ---- Packing ---- */
 
 /* Numbers of a kernel, padding channels among them, and channels: what sizes

@@ -62,6 +62,21 @@ typedef struct {
   gsize bytes; /* of the three arrays, together */
 } SrganBf16Convolution;
 
+/* A convolution's derivative by its weight: the products of its input and of
+ * the derivative by its output, both maps of floats, added up over a run of
+ * pixels. A run may be rows one after the other, borders between them included,
+ * where one of the two is zero. */
+typedef struct {
+  guint in_channels;
+  guint in_stride; /* floats from one pixel of the input to the next */
+  guint out_channels;
+  guint out_stride;
+  guint kernel_width; /* 1 .. SRGAN_KERNEL_MAX_SIDE */
+  guint kernel_height;
+  gsize pitch;    /* pixels from a row to the next, the same of both maps */
+  gsize n_pixels; /* of the run */
+} SrganBf16Derivative;
+
 typedef struct {
   const gchar *name;
   /* What the set needs of the CPU. */
@@ -87,6 +102,15 @@ typedef struct {
   /* And back, exactly. */
   void (*widen_row) (gfloat *output, const guint16 *input, guint n);
 
+  /* Adds to @weight_gradient, [out][ky][kx][in] of floats, the sum over the run
+   * of gradient[pixel][out] * input[pixel + ky * pitch + kx][in], factors
+   * rounded to bfloat16. @input points at what tap (0, 0) of the first pixel
+   * reads. @scratch: srgan_bf16_derivative_get_scratch() bytes, at
+   * SRGAN_ALIGNMENT. */
+  void (*add_derivative) (const SrganBf16Derivative *derivative,
+      const gfloat *input, const gfloat *gradient, gfloat *weight_gradient,
+      void *scratch);
+
   /* @n rounds of independent multiply-adds that keep this ISA's units busy,
    * nothing loaded. Returns the operations done, two a multiply-add. */
   gdouble (*multiply_add) (guint64 n);
@@ -102,6 +126,10 @@ const SrganBf16Kernels *srgan_bf16_kernels_get (SrganCpuFlags flags);
  * for tiles likewise. */
 SRGAN_API
 const SrganBf16Kernels *const *srgan_bf16_kernels_list (void);
+
+/* Bytes that any set's add_derivative() works in. */
+SRGAN_API
+gsize srgan_bf16_derivative_get_scratch (const SrganBf16Derivative *derivative);
 
 SRGAN_API
 void srgan_bf16_convolution_clear (SrganBf16Convolution *convolution);

@@ -290,6 +290,22 @@ activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
       output[c] = activate (input[c], slope[c]);
 }
 
+static void
+activate_back_row (gfloat *gradient, const gfloat *input, const gfloat *slope,
+    gfloat *slope_sum, gfloat *sum, guint stride, guint width)
+{
+  guint x, c;
+
+  for (x = 0; x < width; x++, input += stride, gradient += stride)
+    for (c = 0; c < stride; c++) {
+      if (!(input[c] > 0)) {
+        slope_sum[c] += gradient[c] * input[c];
+        gradient[c] *= slope[c];
+      }
+      sum[c] += gradient[c];
+    }
+}
+
 static gfloat
 apply_curve (gfloat x, const SrganCurve *curve, guint channel, gsize stride)
 {
@@ -646,6 +662,7 @@ const SrganKernels srgan_kernels_c = {
     .sum_parts_row = sum_parts_row,
     .add_row = add_row,
     .activate_row = activate_row,
+    .activate_back_row = activate_back_row,
     .curve_row = curve_row,
     .multiply_row = multiply_row,
     .add_channels_row = add_channels_row,

@@ -710,6 +710,53 @@ activate_row (gfloat *output, const gfloat *input, const gfloat *slope,
   }
 }
 
+/* The channels of one vector, from @c on, of either width: the sums stay in
+ * registers for all of the row. */
+#define ACTIVATE_BACK(Type, IntType)                                  \
+  {                                                                   \
+    Type slopes, slope_sums, sums;                                    \
+                                                                      \
+    memcpy (&slopes, slope + c, sizeof slopes);                       \
+    memcpy (&slope_sums, slope_sum + c, sizeof slope_sums);           \
+    memcpy (&sums, sum + c, sizeof sums);                             \
+    for (x = 0; x < width; x++) {                                     \
+      Type value, back;                                               \
+      IntType above;                                                  \
+                                                                      \
+      memcpy (&value, input + (gsize) x * stride + c, sizeof value);  \
+      memcpy (&back, gradient + (gsize) x * stride + c, sizeof back); \
+      above = value > 0;                                              \
+      slope_sums += back * (Type) (~above & (IntType) value);         \
+      back = (Type) ((above & (IntType) back) |                       \
+                     (~above & (IntType) (back * slopes)));           \
+      sums += back;                                                   \
+      memcpy (gradient + (gsize) x * stride + c, &back, sizeof back); \
+    }                                                                 \
+    memcpy (slope_sum + c, &slope_sums, sizeof slope_sums);           \
+    memcpy (sum + c, &sums, sizeof sums);                             \
+  }
+
+static void
+activate_back_row (gfloat *gradient, const gfloat *input, const gfloat *slope,
+    gfloat *slope_sum, gfloat *sum, guint stride, guint width)
+{
+  guint x, c;
+
+  for (c = 0; c + LANES <= stride; c += LANES)
+    ACTIVATE_BACK (Vector, IntVector)
+  for (; c + 4 <= stride; c += 4)
+    ACTIVATE_BACK (Quad, QuadMask)
+  for (; c < stride; c++)
+    for (x = 0; x < width; x++) {
+      gfloat *back = gradient + (gsize) x * stride + c;
+      const gfloat value = input[(gsize) x * stride + c];
+
+      slope_sum[c] += *back * (value > 0 ? 0 : value);
+      *back *= value > 0 ? 1 : slope[c];
+      sum[c] += *back;
+    }
+}
+
 static void
 multiply_row (gfloat *output, const gfloat *a, const gfloat *b, guint n)
 {
@@ -1497,6 +1544,7 @@ const SrganKernels SET = {
     .sum_parts_row = sum_parts_row,
     .add_row = add_row,
     .activate_row = activate_row,
+    .activate_back_row = activate_back_row,
     .curve_row = curve_row,
     .multiply_row = multiply_row,
     .add_channels_row = add_channels_row,

@@ -142,6 +142,14 @@ typedef struct {
   void (*activate_row) (gfloat *output, const gfloat *input,
       const gfloat *slope, guint stride, guint width);
 
+  /* The way back through activate_row(): @gradient, the derivative by its
+   * output, becomes that by its @input. Adds to sum[channel] what this comes to
+   * over the row, and to slope_sum[channel] the derivative by the slope; both
+   * have @stride places, and are of training only. */
+  void (*activate_back_row) (gfloat *gradient, const gfloat *input,
+      const gfloat *slope, gfloat *slope_sum, gfloat *sum, guint stride,
+      guint width);
+
   /* Applies @curve to the channels; padding channels are written as zeros.
    * Within 4 ulps, or 1e-7 absolutely where that is more; output may be the
    * input. NaN gives anything. */

@@ -111,6 +111,26 @@ convolve_either (const SrganGraphState *state,
         state->graph, convolution, input, output, accumulate, state->scratch);
 }
 
+/* The derivative by the weight, added to what @weight_gradient holds. */
+static void
+add_weight_gradient (const SrganGraphState *state, const Node *node,
+    const SrganMap *input, const SrganMap *gradient, gfloat *weight_gradient)
+{
+  guint kernel = node->description->kernel_width;
+  SrganBf16Derivative derivative;
+
+  if (node->forward16.weight == NULL) {
+    srgan_convolve_weight_gradient (
+        input, gradient, kernel, weight_gradient, state->scratch);
+    return;
+  }
+  derivative = srgan_graph_get_derivative (node, input, gradient);
+  state->graph->bf16->add_derivative (&derivative,
+      srgan_map_row (input, 0) - kernel / 2 * srgan_map_pitch (input) -
+          (gsize) (kernel / 2) * input->stride,
+      srgan_map_row (gradient, 0), weight_gradient, state->scratch);
+}
+
 static void
 forward_conv (SrganGraphState *state, guint index)
 {
@@ -144,9 +164,8 @@ backward_conv (SrganGraphState *state, guint index, gfloat *parameter_gradient)
 
   if (parameter_gradient != NULL && !deferred) {
     if (node->on_kernels)
-      srgan_convolve_weight_gradient (&input->value, gradient,
-          layer->kernel_width, parameter_gradient + node->weight,
-          state->scratch);
+      add_weight_gradient (state, node, &input->value, gradient,
+          parameter_gradient + node->weight);
     else
       srgan_convolve_strided_weight_gradient (&input->value, gradient, &shape,
           parameter_gradient + node->weight, state->scratch);
@@ -452,40 +471,6 @@ srgan_graph_activate (SrganGraphState *state, guint index)
         srgan_map_row (before, y), slope, value->stride, value->width);
 }
 
-/* A chunk in a register: what the compiler makes of an array has branches. */
-typedef gfloat Chunk __attribute__ ((vector_size (CHUNK * sizeof (gfloat))));
-typedef gint32 ChunkMask
-    __attribute__ ((vector_size (CHUNK * sizeof (gint32))));
-
-/* Turns the derivative by the value into that by what it was before, for one
- * chunk of a row's channels, and adds what belongs to their slopes and biases
- * to @slope_sum and @sum. */
-static inline void
-activate_back_row (const gfloat *x, gfloat *d, guint stride, guint width,
-    const gfloat *slope, gfloat *slope_sum, gfloat *sum)
-{
-  const Chunk one = {1, 1, 1, 1};
-  Chunk s, a, b;
-
-  memcpy (&s, slope, sizeof s);
-  memcpy (&a, slope_sum, sizeof a);
-  memcpy (&b, sum, sizeof b);
-  for (guint i = 0; i < width; i++, x += stride, d += stride) {
-    Chunk value, back;
-    ChunkMask above;
-
-    memcpy (&value, x, sizeof value);
-    memcpy (&back, d, sizeof back);
-    above = value > 0;
-    a += back * (Chunk) (~above & (ChunkMask) value);
-    back *= (Chunk) ((above & (ChunkMask) one) | (~above & (ChunkMask) s));
-    b += back;
-    memcpy (d, &back, sizeof back);
-  }
-  memcpy (slope_sum, &a, sizeof a);
-  memcpy (sum, &b, sizeof b);
-}
-
 void
 srgan_graph_activate_back (
     SrganGraphState *state, guint index, gfloat *parameter_gradient)
@@ -506,14 +491,10 @@ srgan_graph_activate_back (
   sum = slope + 2 * stride;
   for (guint c = 0; c < gradient->channels; c++)
     slope[c] = active ? get_slope (state->graph, node, c) : 1;
-  for (guint y = 0; y < gradient->height; y++) {
-    const gfloat *x = srgan_map_row (before, y);
-    gfloat *d = srgan_map_row (gradient, y);
-
-    for (guint c = 0; c < stride; c += CHUNK)
-      activate_back_row (x + c, d + c, stride, gradient->width, slope + c,
-          slope_sum + c, sum + c);
-  }
+  for (guint y = 0; y < gradient->height; y++)
+    state->graph->kernels->activate_back_row (srgan_map_row (gradient, y),
+        srgan_map_row (before, y), slope, slope_sum, sum, stride,
+        gradient->width);
   if (parameter_gradient == NULL)
     return;
   for (guint c = 0; c < gradient->channels; c++) {

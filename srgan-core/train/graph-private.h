@@ -154,6 +154,10 @@ void srgan_graph_activate (SrganGraphState *state, guint index);
 void srgan_graph_activate_back (
     SrganGraphState *state, guint index, gfloat *parameter_gradient);
 
+/* What the kernels are to know of a convolution's derivative by its weight. */
+SrganBf16Derivative srgan_graph_get_derivative (
+    const Node *node, const SrganMap *input, const SrganMap *gradient);
+
 guint srgan_graph_add_tensor (SrganGraph *graph, guint layer,
     SrganParameterKind kind, guint rows, guint columns);
 

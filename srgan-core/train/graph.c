@@ -524,6 +524,23 @@ input_channels (const SrganGraph *graph)
   return srgan_network_get_colour (graph->network) == SRGAN_COLOUR_Y ? 1 : 3;
 }
 
+SrganBf16Derivative
+srgan_graph_get_derivative (
+    const Node *node, const SrganMap *input, const SrganMap *gradient)
+{
+  const SrganLayer *layer = node->description;
+  gsize pitch = gradient->width + 2 * gradient->border;
+
+  return (SrganBf16Derivative){.in_channels = layer->in_channels,
+      .in_stride = input->stride,
+      .out_channels = layer->out_channels,
+      .out_stride = gradient->stride,
+      .kernel_width = layer->kernel_width,
+      .kernel_height = layer->kernel_height,
+      .pitch = pitch,
+      .n_pixels = (gradient->height - 1) * pitch + gradient->width};
+}
+
 static gsize
 scratch_length (const SrganGraphState *state)
 {
@@ -545,10 +562,18 @@ scratch_length (const SrganGraphState *state)
        * rows that a kernel reads */
       needed = MAX (srgan_convolve_get_scratch (&map, layer->kernel_width),
           (gsize) map.width * channels);
-      if (state->graph->bf16 != NULL)
+      if (state->graph->bf16 != NULL) {
+        SrganBf16Derivative derivative =
+            srgan_graph_get_derivative (node, &map, &map);
+
         needed =
             MAX (needed, (gsize) channels * (map.width + layer->kernel_width) *
                              (1 + (layer->kernel_width + 1) / 2));
+        if (state->backward)
+          needed =
+              MAX (needed, srgan_bf16_derivative_get_scratch (&derivative) /
+                               sizeof (gfloat));
+      }
     } else
       needed = srgan_convolve_strided_get_scratch (
           &(SrganConvolveShape) SRGAN_CONVOLVE_SHAPE (layer),

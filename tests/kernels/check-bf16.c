@@ -246,6 +246,73 @@ check_rows (const SrganBf16Kernels *kernels, guint effort)
 }
 
 static void
+check_derivative_shape (
+    const SrganBf16Kernels *kernels, const SrganBf16Derivative *d)
+{
+  const gsize reach = (d->kernel_height - 1) * d->pitch + d->kernel_width - 1;
+  const guint taps = d->kernel_width * d->kernel_height;
+  const gsize n = (gsize) d->out_channels * taps * d->in_channels;
+  const gfloat *input, *gradient;
+  gfloat *sums, *before;
+  void *scratch;
+  gsize i, pixel;
+
+  take_back ();
+  begin ("bf16 %s: derivative of %u (stride %u) to %u channels (stride %u), "
+         "%u x %u, %" G_GSIZE_FORMAT " pixels, pitch %" G_GSIZE_FORMAT,
+      kernels->name, d->in_channels, d->in_stride, d->out_channels,
+      d->out_stride, d->kernel_width, d->kernel_height, d->n_pixels, d->pitch);
+  /* no more than is described can be read */
+  input =
+      take_floats ((d->n_pixels + reach - 1) * d->in_stride + d->in_channels);
+  gradient = take_floats ((d->n_pixels - 1) * d->out_stride + d->out_channels);
+  sums = take (n * sizeof *sums);
+  before = take (n * sizeof *before);
+  for (i = 0; i < n; i++)
+    sums[i] = before[i] = draw_unit ();
+  scratch = take (srgan_bf16_derivative_get_scratch (d));
+  kernels->add_derivative (d, input, gradient, sums, scratch);
+
+  for (i = 0; i < n; i++) {
+    const gsize o = i / d->in_channels / taps, tap = i / d->in_channels % taps;
+    const gsize shift =
+        tap / d->kernel_width * d->pitch + tap % d->kernel_width;
+    gdouble sum = before[i], magnitude = fabs (sum);
+
+    for (pixel = 0; pixel < d->n_pixels; pixel++) {
+      gdouble product = get_nearest (gradient[pixel * d->out_stride + o]);
+
+      product *= get_nearest (
+          input[(pixel + shift) * d->in_stride + i % d->in_channels]);
+      sum += product;
+      magnitude += fabs (product);
+    }
+    if (!(fabs (sums[i] - sum) <= 2e-6 * magnitude))
+      fail ("output %u, tap %u, input %u: %.9g, not %.9g", (guint) o,
+          (guint) tap, (guint) (i % d->in_channels), sums[i], sum);
+  }
+}
+
+static void
+check_derivatives (const SrganBf16Kernels *kernels, guint effort)
+{
+  guint round;
+
+  for (round = 0; round < 40 * effort; round++) {
+    SrganBf16Derivative d = {.in_channels = draw_range (1, 70),
+        .out_channels = draw_range (1, 70),
+        .kernel_width = draw_range (1, 5),
+        .kernel_height = draw_range (1, 5),
+        .pitch = draw_range (1, 60),
+        .n_pixels = draw_range (1, 700)};
+
+    d.in_stride = d.in_channels + draw_range (0, 3);
+    d.out_stride = d.out_channels + draw_range (0, 3);
+    check_derivative_shape (kernels, &d);
+  }
+}
+
+static void
 check_multiply_add (const SrganBf16Kernels *kernels, guint effort)
 {
   gdouble once, more;
@@ -265,6 +332,7 @@ static const struct {
     {"convolve_row/widths", check_widths},
     {"convolve_row/shapes", check_shapes},
     {"rows", check_rows},
+    {"derivatives", check_derivatives},
     {"multiply_add", check_multiply_add},
 };
 

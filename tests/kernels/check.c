@@ -895,6 +895,49 @@ check_activate (const SrganKernels *kernels, guint effort)
 }
 
 static void
+check_activate_back (const SrganKernels *kernels, guint effort)
+{
+  guint round, x, c;
+
+  for (round = 0; round < 200 * effort; round++) {
+    guint width = draw_range (1, 50);
+    guint stride = round & 1 ? kernels->get_channel_stride (draw_range (1, 40))
+                             : draw_range (1, 40);
+    gsize n = (gsize) width * stride;
+    gfloat *gradient, *input, *slope, *sums[2], *back;
+
+    n_used = 0;
+    begin (
+        "%s: activate_back_row of %u, stride %u", kernels->name, width, stride);
+    gradient = take_values (n, VALUES_UNIT);
+    input = take_values (n, round % 3 ? VALUES_UNIT : VALUES_ZERO);
+    slope = take_values (stride, VALUES_UNIT);
+    sums[0] = take_values (stride, VALUES_ZERO);
+    sums[1] = take_values (stride, VALUES_ZERO);
+    back = take_floats (n);
+    memcpy (back, gradient, n * sizeof *back);
+    for (c = 0; c < stride; c++)
+      sums[0][c] = sums[1][c] = (gfloat) c;
+    kernels->activate_back_row (
+        back, input, slope, sums[0], sums[1], stride, width);
+    for (c = 0; c < stride; c++) {
+      gdouble slope_sum = c, sum = c;
+
+      for (x = 0; x < width; x++) {
+        const gsize i = (gsize) x * stride + c;
+
+        slope_sum += input[i] > 0 ? 0 : (gdouble) gradient[i] * input[i];
+        compare (back[i], gradient[i] * (input[i] > 0 ? 1 : slope[c]), 0,
+            "gradient", x, c);
+        sum += back[i];
+      }
+      compare (sums[0][c], slope_sum, 1e-5 * (c + width), "slope", 0, c);
+      compare (sums[1][c], sum, 1e-5 * (c + width), "sum", 0, c);
+    }
+  }
+}
+
+static void
 check_shuffle (const SrganKernels *kernels, guint effort)
 {
   guint round, x, p, c;
@@ -1366,6 +1409,7 @@ static const struct {
     {"sum_parts_row", check_parts},
     {"add_row", check_add},
     {"activate_row", check_activate},
+    {"activate_back_row", check_activate_back},
     {"convolve_row/groups", check_grouped},
     {"curve_row", check_curves},
     {"products", check_products},
