@@ -180,10 +180,9 @@ static const Setting settings[] = {
         "int8: fine-tunes the codes of network.start, which has steps "
         "(srgan-convert --int8), in the engine's own arithmetic; what fp32 "
         "computes with stays as it is. bf16: the network's convolutions "
-        "multiply "
-        "in bfloat16, forwards and what carries gradients back; sums, weights "
-        "and their gradients are of fp32, and so is the network: for "
-        "processors with AMX's tiles, on others slower"},
+        "multiply in bfloat16, forwards and back; sums, weights and what the "
+        "optimiser keeps are of fp32, and so is the network: for processors "
+        "with AMX's tiles, on others slower"},
     {"training", "loss", VALUE_CHOICE, FIELD (loss), 0, 0, losses, "l1",
         "of the pixels; original-: as SRGAN-Rust defined its two"},
     {"training", "charbonnier-epsilon", VALUE_NUMBER,
