@@ -64,6 +64,8 @@ srgan_distillation_new (
     g_prefix_error (error, "distillation.teacher: %s: ", recipe->teacher);
     return NULL;
   }
+  if (recipe->precision == SRGAN_TRAIN_BF16)
+    srgan_graph_use_bf16 (distillation->graph);
   distillation->parameters =
       g_new (gfloat, srgan_graph_get_n_parameters (distillation->graph));
   srgan_graph_get_parameters (distillation->graph, distillation->parameters);
@@ -88,6 +90,8 @@ srgan_distillation_new (
           recipe->teacher, recipe->patch, recipe->patch);
       return NULL;
     }
+    if (recipe->precision == SRGAN_TRAIN_BF16)
+      srgan_graph_state_use_bf16 (thread->state);
   }
   return g_steal_pointer (&distillation);
 }

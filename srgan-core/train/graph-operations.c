@@ -103,7 +103,7 @@ convolve_either (const SrganGraphState *state,
     const SrganConvolution *convolution, const SrganBf16Convolution *in_bf16,
     const SrganMap *input, const SrganMap *output, gboolean accumulate)
 {
-  if (state->backward && in_bf16->weight != NULL)
+  if (state->bf16 && in_bf16->weight != NULL)
     convolve_bf16 (
         state->graph, in_bf16, input, output, accumulate, state->scratch);
   else

@@ -104,6 +104,7 @@ typedef struct {
 struct _SrganGraphState {
   const SrganGraph *graph;
   gboolean backward;
+  gboolean bf16;        /* uses the graph's */
   gboolean defer_dense; /* the batch finds the weight gradient of 1x1 maps */
   NodeState input;
   NodeState *nodes;

@@ -632,7 +632,7 @@ srgan_graph_state_new (
   guint channels = input_channels (graph);
 
   state->graph = graph;
-  state->backward = backward;
+  state->backward = state->bf16 = backward;
   state->nodes = g_new0 (NodeState, graph->n_nodes);
   if (!srgan_map_init (&state->input.value, width, height, channels, channels,
           graph->border))
@@ -675,6 +675,12 @@ srgan_graph_state_new (
   state->scratch =
       srgan_aligned_alloc (scratch_length (state), sizeof (gfloat));
   return state->scratch != NULL ? g_steal_pointer (&state) : NULL;
+}
+
+void
+srgan_graph_state_use_bf16 (SrganGraphState *state)
+{
+  state->bf16 = TRUE;
 }
 
 void

@@ -68,11 +68,11 @@ SrganNetwork *srgan_graph_make_network (const SrganGraph *graph,
 SRGAN_API
 void srgan_graph_set_parameters (SrganGraph *graph, const gfloat *parameters);
 
-/* Makes convolutions of @graph, which is new, multiply in bfloat16 in states
- * that run backward: forwards, and what carries gradients to their inputs. Sums
- * and maps are of single precision, and so are gradients by weights, and
- * convolutions of fewer than 8 channels. Returns whether this CPU is faster so:
- * whether it has AMX's tiles. */
+/* Makes convolutions of @graph, which is new, multiply in bfloat16, forwards
+ * and back, in states that run backward and in those that ask for it. Sums and
+ * maps are of single precision, and so are convolutions of fewer than 8
+ * channels. Returns whether this CPU is faster so: whether it has AMX's tiles.
+ */
 SRGAN_API
 gboolean srgan_graph_use_bf16 (SrganGraph *graph);
 
@@ -111,6 +111,10 @@ void srgan_graph_finish_gradient (
 SRGAN_API
 SrganGraphState *srgan_graph_state_new (
     const SrganGraph *graph, guint width, guint height, gboolean backward);
+/* Makes a state for forward passes use the bfloat16 that its graph was made
+ * for: what it gives only teaches, and is not measured. */
+SRGAN_API
+void srgan_graph_state_use_bf16 (SrganGraphState *state);
 SRGAN_API
 void srgan_graph_state_free (SrganGraphState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganGraphState, srgan_graph_state_free)
