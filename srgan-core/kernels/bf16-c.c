@@ -82,27 +82,41 @@ widen_row (gfloat *output, const guint16 *input, guint n)
 }
 
 static void
+round_map (guint16 *output, const gfloat *map, guint channels, guint stride,
+    gsize n_pixels)
+{
+  gsize pixel;
+
+  for (pixel = 0; pixel < n_pixels; pixel++)
+    round_row (output + pixel * channels, map + pixel * stride, channels);
+}
+
+static void
 add_derivative (const SrganBf16Derivative *derivative, const gfloat *input,
     const gfloat *gradient, gfloat *weight_gradient, void *scratch)
 {
-  const guint in = derivative->in_channels;
+  const gsize n = derivative->n_pixels;
+  const gsize reach = srgan_bf16_get_tiling (derivative).reach;
+  const guint in = derivative->in_channels, out = derivative->out_channels;
+  guint16 *inputs = scratch, *outputs = inputs + (n + reach) * in;
   gsize pixel;
   guint o, ky, kx, i;
 
-  for (pixel = 0; pixel < derivative->n_pixels; pixel++)
-    for (o = 0; o < derivative->out_channels; o++) {
-      const gfloat slope = srgan_bf16_widen (
-          srgan_bf16_round (gradient[pixel * derivative->out_stride + o]));
+  round_map (inputs, input, in, derivative->in_stride, n + reach);
+  round_map (outputs, gradient, out, derivative->out_stride, n);
+  for (pixel = 0; pixel < n; pixel++)
+    for (o = 0; o < out; o++) {
+      const gfloat slope = srgan_bf16_widen (outputs[pixel * out + o]);
       gfloat *sum = weight_gradient + (gsize) o * derivative->kernel_height *
                                           derivative->kernel_width * in;
 
       for (ky = 0; ky < derivative->kernel_height; ky++)
         for (kx = 0; kx < derivative->kernel_width; kx++, sum += in) {
-          const gfloat *value = input + (pixel + ky * derivative->pitch + kx) *
-                                            derivative->in_stride;
+          const guint16 *value =
+              inputs + (pixel + ky * derivative->pitch + kx) * in;
 
           for (i = 0; i < in; i++)
-            sum[i] += slope * srgan_bf16_widen (srgan_bf16_round (value[i]));
+            sum[i] += slope * srgan_bf16_widen (value[i]);
         }
     }
 }

@@ -578,7 +578,7 @@ test_bf16 (Fixture *fixture, gconstpointer data)
   Watch fp32 = {0}, bf16 = {0};
 
   set (fixture->recipe, "network", "channels", "8");
-  set (fixture->recipe, "training", "steps", "40");
+  set (fixture->recipe, "training", "steps", "200");
   srgan_train (fixture->recipe, NULL, watch, &fp32, &error);
   g_assert_no_error (error);
 
