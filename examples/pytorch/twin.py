@@ -60,7 +60,8 @@ adversarial.pixel-weight=0.01 adversarial.ssim-weight=0
 adversarial.ms-ssim-weight=0 adversarial.fourier-weight=0
 adversarial.perceptual-weight=1 adversarial.learning-rate=0.0001
 adversarial.discriminator-learning-rate=0.0001
-features.model= features.layers= features.channels=32 features.seed=1
+features.model= features.layers= features.form=energy features.channels=32
+features.seed=1
 output.file= output.checkpoint= output.checkpoint-interval=1000
 output.validation-interval=1000 output.training-data= output.licence=
 """
@@ -534,6 +535,7 @@ class Perceptual(nn.Module):
 
     def __init__(self, recipe):
         super().__init__()
+        self.form = recipe["features.form"]
         if recipe["features.model"]:
             self.network = load_network(recipe["features.model"])
             description, _ = read_model(recipe["features.model"])
@@ -568,6 +570,12 @@ class Perceptual(nn.Module):
             seen = self.look(target)
         total = 0
         for a, b in zip(self.look(output), seen):
+            if self.form == "direction":
+                floor = .01 * (b ** 2).sum(1).mean((1, 2)) + 1e-6
+                a, b = (x / ((x ** 2).sum(1) + floor[:, None, None]).sqrt()[:, None]
+                        for x in (a, b))
+                total += ((a - b) ** 2).sum(1).mean()
+                continue
             total += (((a - b) ** 2).sum((1, 2, 3)) / (
                 (b ** 2).sum((1, 2, 3)) + 1e-6 * b[0].numel())).mean()
         return total / len(self.wanted)

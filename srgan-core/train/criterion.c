@@ -88,7 +88,7 @@ srgan_criterion_evaluate (SrganCriterionState *state, const gfloat *output,
   }
   if (criterion->perceptual > 0)
     loss += criterion->perceptual *
-            srgan_features_loss (state->features, output, target,
-                (gfloat) (weight * criterion->perceptual), gradient);
+            srgan_features_loss (state->features, criterion->features, output,
+                target, (gfloat) (weight * criterion->perceptual), gradient);
   return loss;
 }

@@ -18,6 +18,7 @@ typedef struct {
   gdouble ms_ssim;
   gdouble fourier;
   gdouble perceptual;
+  SrganFeaturesForm features;
 } SrganCriterion;
 
 typedef struct _SrganCriterionState SrganCriterionState;

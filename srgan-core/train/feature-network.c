@@ -233,9 +233,87 @@ look (SrganFeaturesState *state, SrganGraphState *graph_state,
   srgan_graph_forward (graph_state, picture, NULL);
 }
 
+/* One layer's loss, less the share of the layers: the squared difference over
+ * the target's square. Adds @factor times its derivative to @d. */
+static gdouble
+compare_energy (
+    const SrganMap *a, const SrganMap *b, gfloat factor, const SrganMap *d)
+{
+  gdouble sum = 0, square = 0;
+
+  for (guint y = 0; y < a->height; y++) {
+    const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+
+    for (guint x = 0; x < a->width; x++, p += a->stride, q += b->stride)
+      for (guint c = 0; c < a->channels; c++) {
+        sum += (gdouble) (p[c] - q[c]) * (p[c] - q[c]);
+        square += (gdouble) q[c] * q[c];
+      }
+  }
+  square += 1e-6 * a->width * a->height * a->channels;
+  factor = (gfloat) (2 * factor / square);
+  for (guint y = 0; y < a->height; y++) {
+    const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+    gfloat *to = srgan_map_row (d, y);
+
+    for (guint x = 0; x < a->width;
+         x++, p += a->stride, q += b->stride, to += d->stride)
+      for (guint c = 0; c < a->channels; c++)
+        to[c] += factor * (p[c] - q[c]);
+  }
+  return sum / square;
+}
+
+/* Likewise, of features scaled to length 1 at each place. A hundredth of the
+ * target's mean square is added to each square, so that what is next to nothing
+ * at a place is not made much of: its slope would be without bounds. */
+static gdouble
+compare_directions (
+    const SrganMap *a, const SrganMap *b, gfloat factor, const SrganMap *d)
+{
+  gdouble n = (gdouble) a->width * a->height, sum = 0, floor = 0;
+
+  for (guint y = 0; y < b->height; y++) {
+    const gfloat *q = srgan_map_row (b, y);
+
+    for (guint x = 0; x < b->width; x++, q += b->stride)
+      for (guint c = 0; c < b->channels; c++)
+        floor += (gdouble) q[c] * q[c];
+  }
+  floor = .01 * floor / n + 1e-6;
+  factor = (gfloat) (2 * factor / n);
+  for (guint y = 0; y < a->height; y++) {
+    const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
+    gfloat *to = srgan_map_row (d, y);
+
+    for (guint x = 0; x < a->width;
+         x++, p += a->stride, q += b->stride, to += d->stride) {
+      gfloat pp = 0, qq = 0, along = 0, apart = 0;
+
+      for (guint c = 0; c < a->channels; c++) {
+        pp += p[c] * p[c];
+        qq += q[c] * q[c];
+      }
+      pp = (gfloat) (1 / sqrt (pp + floor));
+      qq = (gfloat) (1 / sqrt (qq + floor));
+      for (guint c = 0; c < a->channels; c++) {
+        gfloat difference = p[c] * pp - q[c] * qq;
+
+        apart += difference * difference;
+        along += difference * p[c] * pp;
+      }
+      sum += apart;
+      /* what points along the features goes into their length */
+      for (guint c = 0; c < a->channels; c++)
+        to[c] += factor * pp * (p[c] * pp - q[c] * qq - along * p[c] * pp);
+    }
+  }
+  return sum / n;
+}
+
 gdouble
-srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
-    const gfloat *target, gfloat weight, gfloat *gradient)
+srgan_features_loss (SrganFeaturesState *state, SrganFeaturesForm form,
+    const gfloat *output, const gfloat *target, gfloat weight, gfloat *gradient)
 {
   const GArray *layers = state->features->layers;
   gdouble total = 0;
@@ -248,30 +326,10 @@ srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
     const SrganMap *a = srgan_graph_get_value (state->output, layer);
     const SrganMap *b = srgan_graph_get_value (state->target, layer);
     const SrganMap *d = srgan_graph_get_gradient (state->output, layer);
-    gdouble sum = 0, square = 0;
-    gfloat factor;
 
-    for (guint y = 0; y < a->height; y++) {
-      const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
-
-      for (guint x = 0; x < a->width; x++, p += a->stride, q += b->stride)
-        for (guint c = 0; c < a->channels; c++) {
-          sum += (gdouble) (p[c] - q[c]) * (p[c] - q[c]);
-          square += (gdouble) q[c] * q[c];
-        }
-    }
-    square += 1e-6 * a->width * a->height * a->channels;
-    total += sum / square / layers->len;
-    factor = (gfloat) (2 * weight / square / layers->len);
-    for (guint y = 0; y < a->height; y++) {
-      const gfloat *p = srgan_map_row (a, y), *q = srgan_map_row (b, y);
-      gfloat *to = srgan_map_row (d, y);
-
-      for (guint x = 0; x < a->width;
-           x++, p += a->stride, q += b->stride, to += d->stride)
-        for (guint c = 0; c < a->channels; c++)
-          to[c] += factor * (p[c] - q[c]);
-    }
+    total += (form == SRGAN_FEATURES_DIRECTION
+                  ? compare_directions
+                  : compare_energy) (a, b, weight / layers->len, d);
   }
   srgan_graph_run_backward (state->output, NULL);
   srgan_graph_get_input_gradient (state->output, state->picture);
@@ -283,7 +341,7 @@ srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
   else
     for (gsize i = 0; i < 3 * state->n_pixels; i++)
       gradient[i] += state->picture[i];
-  return total;
+  return total / layers->len;
 }
 
 void

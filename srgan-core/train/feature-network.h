@@ -9,6 +9,13 @@
 
 G_BEGIN_DECLS
 
+/* How the maps of a layer are compared. */
+typedef enum {
+  SRGAN_FEATURES_ENERGY,    /* squared difference over the target's square */
+  SRGAN_FEATURES_DIRECTION, /* that of features scaled to length 1 at each
+                             * place, nearly: as srgan_features_distance() */
+} SrganFeaturesForm;
+
 typedef struct _SrganFeatures SrganFeatures;
 typedef struct _SrganFeaturesState SrganFeaturesState;
 
@@ -43,12 +50,13 @@ SRGAN_API
 void srgan_features_state_free (SrganFeaturesState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganFeaturesState, srgan_features_state_free)
 
-/* The mean over the layers of the mean squared difference of their maps, over
- * the mean square of the target's, of pictures [height][width][channels]. Adds
- * @weight times its derivative by @output to @gradient. */
+/* The mean over the layers of the difference of their maps, as @form says, of
+ * pictures [height][width][channels]. Adds @weight times its derivative by
+ * @output to @gradient. */
 SRGAN_API
-gdouble srgan_features_loss (SrganFeaturesState *state, const gfloat *output,
-    const gfloat *target, gfloat weight, gfloat *gradient);
+gdouble srgan_features_loss (SrganFeaturesState *state, SrganFeaturesForm form,
+    const gfloat *output, const gfloat *target, gfloat weight,
+    gfloat *gradient);
 
 /* Looks at the picture from which srgan_features_distance() will measure, any
  * number of times. */

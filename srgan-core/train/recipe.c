@@ -48,6 +48,7 @@ static const gchar *const turns[] = {
     "horizontal", "vertical", "rotation", NULL};
 static const gchar *const discriminators[] = {"srgan", "patch", "unet", NULL};
 static const gchar *const forms[] = {"standard", "relativistic", NULL};
+static const gchar *const feature_forms[] = {"energy", "direction", NULL};
 static const gchar *const optimizers[] = {"adam", "soap", NULL};
 static const gchar *const precisions[] = {"fp32", "int8", "bf16", NULL};
 
@@ -294,6 +295,11 @@ static const Setting settings[] = {
     {"features", "layers", VALUE_TEXT, FIELD (feature_layers), 0, 0, NULL, "",
         "its layers that are compared, with ; between; empty: the model's "
         "note, else those before each reduction, and the last"},
+    {"features", "form", VALUE_CHOICE, FIELD (feature_form), 0, 0,
+        feature_forms, "energy",
+        "how a layer's maps are compared: by their squared difference over the "
+        "target's square, or so at each place, scaled to length 1 there (as "
+        "LPIPS compares them)"},
     {"features", "channels", VALUE_COUNT, FIELD (feature_channels), 1, 512,
         NULL, "32",
         "random weights: feature maps of its first two layers; twice as many "
@@ -710,6 +716,8 @@ static const struct {
     {"features", "model", "adversarial", "steps", "0"},
     {"features", "layers", "training", "perceptual-weight", "0"},
     {"features", "layers", "adversarial", "steps", "0"},
+    {"features", "form", "training", "perceptual-weight", "0"},
+    {"features", "form", "adversarial", "steps", "0"},
     {"features", "channels", "training", "perceptual-weight", "0"},
     {"features", "channels", "adversarial", "steps", "0"},
     {"features", "seed", "training", "perceptual-weight", "0"},

@@ -159,6 +159,7 @@ struct _SrganRecipe {
   /* [features] */
   gchar *features;
   gchar *feature_layers;
+  guint feature_form;
   guint feature_channels;
   guint feature_seed;
   /* [validation] */

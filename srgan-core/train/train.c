@@ -483,6 +483,7 @@ make_phase (Run *run, GError **error)
       .ms_ssim = weights[SRGAN_TERM_MS_SSIM],
       .fourier = weights[SRGAN_TERM_FOURIER],
       .perceptual = weights[SRGAN_TERM_PERCEPTUAL],
+      .features = recipe->feature_form,
   };
   if (run->criterion.perceptual > 0 && run->features == NULL) {
     run->features = open_features ("features.model", recipe->features,

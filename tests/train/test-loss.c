@@ -249,6 +249,9 @@ test_perceptual (void)
 
   check_criterion (&criterion, 24, 20, 1, 1e-4, 3e-2);
   check_criterion (&criterion, 16, 16, 3, 1e-4, 3e-2);
+  criterion.features = SRGAN_FEATURES_DIRECTION;
+  check_criterion (&criterion, 24, 20, 1, 1e-4, 3e-2);
+  check_criterion (&criterion, 16, 16, 3, 1e-4, 3e-2);
 }
 
 /* All together, with the weights that they are given. */

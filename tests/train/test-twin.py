@@ -108,9 +108,11 @@ output = read("output.in", 1, 3, 48, 48).double().requires_grad_()
 target = read("target.in", 1, 3, 48, 48).double()
 for kind in ("l1", "charbonnier", "l2", "original-l1", "original-l2"):
     recipe["training.loss"] = kind
+    perceptual.form = "direction" if kind == "charbonnier" else "energy"
     for term in ("pixel", "ssim", "ms-ssim", "fourier", "perceptual"):
         recipe[f"training.{term}-weight"] = "1" if (
-            term == "pixel" or kind == "l2") else "0"
+            term == "pixel" or kind == "l2" or
+            (term == "perceptual" and kind == "charbonnier")) else "0"
     loss = twin.criterion(recipe, "training", perceptual, output, target)
     gradient, = torch.autograd.grad(loss, output)
     write(f"{kind}.out", torch.cat([loss.reshape(1), gradient.flatten()]))
