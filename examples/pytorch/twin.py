@@ -535,7 +535,7 @@ class Perceptual(nn.Module):
 
     def __init__(self, recipe):
         super().__init__()
-        self.form = recipe["features.form"]
+        self.form, self.furthest_shift = recipe["features.form"], 15
         if recipe["features.model"]:
             self.network = load_network(recipe["features.model"])
             description, _ = read_model(recipe["features.model"])
@@ -566,6 +566,10 @@ class Perceptual(nn.Module):
         return self.network(picture, self.wanted)
 
     def forward(self, output, target):
+        # else what makes pictures smaller would always see the same places
+        shifts = [random.randrange(self.furthest_shift + 1) for _ in range(2)]
+        output, target = (torch.roll(picture, shifts, (2, 3))
+                          for picture in (output, target))
         with torch.no_grad():
             seen = self.look(target)
         total = 0

@@ -54,6 +54,13 @@ srgan_criterion_state_free (SrganCriterionState *state)
   g_free (state);
 }
 
+void
+srgan_criterion_state_shift (SrganCriterionState *state, guint x, guint y)
+{
+  if (state->features != NULL)
+    srgan_features_shift (state->features, x, y);
+}
+
 gdouble
 srgan_criterion_evaluate (SrganCriterionState *state, const gfloat *output,
     const gfloat *target, gfloat weight, gfloat *gradient)

@@ -33,6 +33,10 @@ SRGAN_API
 void srgan_criterion_state_free (SrganCriterionState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganCriterionState, srgan_criterion_state_free)
 
+/* How far the pictures are shifted that the feature network is shown. */
+SRGAN_API
+void srgan_criterion_state_shift (SrganCriterionState *state, guint x, guint y);
+
 /* The loss of one patch, [height][width][channels]. @gradient receives its
  * derivative by each of @output, times @weight. */
 SRGAN_API

@@ -22,7 +22,10 @@ struct _SrganFeatures {
 
 struct _SrganFeaturesState {
   const SrganFeatures *features;
-  gsize n_pixels;
+  guint width;
+  guint height;
+  guint shift_x;
+  guint shift_y;
   gfloat *picture; /* [height][width][3]: what the network is shown */
   SrganGraphState *output;
   SrganGraphState *target;
@@ -189,8 +192,9 @@ srgan_features_state_new (const SrganFeatures *features, guint width,
   g_autoptr (SrganFeaturesState) state = g_new0 (SrganFeaturesState, 1);
 
   state->features = features;
-  state->n_pixels = (gsize) width * height;
-  state->picture = g_new (gfloat, 3 * state->n_pixels);
+  state->width = width;
+  state->height = height;
+  state->picture = g_new (gfloat, 3 * (gsize) width * height);
   state->output =
       srgan_graph_state_new (features->graph, width, height, backward);
   state->target = srgan_graph_state_new (features->graph, width, height, FALSE);
@@ -220,17 +224,56 @@ srgan_features_state_free (SrganFeaturesState *state)
 #define GREY_FACTOR (255 / 219.f)
 #define GREY_OFFSET (-16 / 219.f)
 
+/* Where pixel @x, @y of what the network is shown lies in the picture. */
+static gsize
+find_pixel (const SrganFeaturesState *state, guint x, guint y)
+{
+  return (gsize) ((y + state->shift_y) % state->height) * state->width +
+         (x + state->shift_x) % state->width;
+}
+
 static void
 look (SrganFeaturesState *state, SrganGraphState *graph_state,
     const gfloat *picture)
 {
-  if (state->features->colour == SRGAN_COLOUR_Y) {
-    for (gsize i = 0; i < state->n_pixels; i++)
-      for (guint c = 0; c < 3; c++)
-        state->picture[3 * i + c] = picture[i] * GREY_FACTOR + GREY_OFFSET;
-    picture = state->picture;
-  }
-  srgan_graph_forward (graph_state, picture, NULL);
+  gfloat *to = state->picture;
+
+  for (guint y = 0; y < state->height; y++)
+    for (guint x = 0; x < state->width; x++, to += 3) {
+      gsize from = find_pixel (state, x, y);
+
+      if (state->features->colour == SRGAN_COLOUR_Y)
+        to[0] = to[1] = to[2] = picture[from] * GREY_FACTOR + GREY_OFFSET;
+      else
+        memcpy (to, picture + 3 * from, 3 * sizeof (gfloat));
+    }
+  srgan_graph_forward (graph_state, state->picture, NULL);
+}
+
+/* Adds the derivative by what was shown, in state->picture, to that by the
+ * picture. */
+static void
+look_back (const SrganFeaturesState *state, gfloat *gradient)
+{
+  const gfloat *from = state->picture;
+
+  for (guint y = 0; y < state->height; y++)
+    for (guint x = 0; x < state->width; x++, from += 3) {
+      gsize to = find_pixel (state, x, y);
+
+      if (state->features->colour == SRGAN_COLOUR_Y)
+        gradient[to] += GREY_FACTOR * (from[0] + from[1] + from[2]);
+      else
+        for (guint c = 0; c < 3; c++)
+          gradient[3 * to + c] += from[c];
+    }
+}
+
+void
+srgan_features_shift (SrganFeaturesState *state, guint x, guint y)
+{
+  state->shift_x = x % state->width;
+  state->shift_y = y % state->height;
 }
 
 /* One layer's loss, less the share of the layers: the squared difference over
@@ -333,14 +376,7 @@ srgan_features_loss (SrganFeaturesState *state, SrganFeaturesForm form,
   }
   srgan_graph_run_backward (state->output, NULL);
   srgan_graph_get_input_gradient (state->output, state->picture);
-  if (state->features->colour == SRGAN_COLOUR_Y)
-    for (gsize i = 0; i < state->n_pixels; i++)
-      gradient[i] +=
-          GREY_FACTOR * (state->picture[3 * i] + state->picture[3 * i + 1] +
-                            state->picture[3 * i + 2]);
-  else
-    for (gsize i = 0; i < 3 * state->n_pixels; i++)
-      gradient[i] += state->picture[i];
+  look_back (state, gradient);
   return total / layers->len;
 }
 

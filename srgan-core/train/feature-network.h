@@ -50,6 +50,13 @@ SRGAN_API
 void srgan_features_state_free (SrganFeaturesState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganFeaturesState, srgan_features_state_free)
 
+/* From now on both pictures are shown with their first @x columns and @y rows
+ * moved to the far side. A network that halves pictures sees only every second
+ * place, every fourth, and so on: shown always the same ones, a generator
+ * learns a grid of that size, which others see. */
+SRGAN_API
+void srgan_features_shift (SrganFeaturesState *state, guint x, guint y);
+
 /* The mean over the layers of the difference of their maps, as @form says, of
  * pictures [height][width][channels]. Adds @weight times its derivative by
  * @output to @gradient. */

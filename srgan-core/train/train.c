@@ -33,11 +33,17 @@
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/quantised.h"
+#include "train/random.h"
 #include "train/score.h"
 #include "train/sum.h"
 
 /* The loss told is a mean over so many steps. */
 #define LOSS_WINDOW 100
+
+/* How far what the feature network is shown is shifted, at most: it halves
+ * pictures, seldom more than four times; and the stream of random numbers. */
+#define FURTHEST_SHIFT 15
+#define SHIFT_STREAM (G_MAXUINT64 - 3)
 
 typedef struct {
   const SrganRecipe *recipe;
@@ -591,7 +597,16 @@ judge_output (
 {
   /* the step's loss is the mean over the patches of all processes */
   gfloat weight = 1.f / (run->recipe->batch * srgan_ranks_get_n (run->ranks));
+  guint64 patch = (guint64) run->recipe->batch *
+                      (run->step * srgan_ranks_get_n (run->ranks) +
+                          srgan_ranks_get_rank (run->ranks)) +
+                  item;
+  SrganRandom random =
+      srgan_random_init (run->recipe->seed, SHIFT_STREAM, patch);
+  guint x = srgan_random_below (&random, FURTHEST_SHIFT + 1);
 
+  srgan_criterion_state_shift (run->criterion_states[worker], x,
+      srgan_random_below (&random, FURTHEST_SHIFT + 1));
   run->losses[item] = srgan_criterion_evaluate (run->criterion_states[worker],
       output, run->targets + item * run->target_length, weight, gradient);
   if (run->distillation != NULL)

@@ -204,6 +204,8 @@ check_criterion (const SrganCriterion *criterion, guint width, guint height,
         patch.target[i] + (gfloat) srgan_random_between (&random, -.1, .1);
   }
   check_direction (&patch, step, tolerance);
+  srgan_criterion_state_shift (patch.state, 3, 5);
+  check_direction (&patch, step, tolerance);
 
   /* equal pictures: no loss, and numbers for a gradient */
   g_assert_cmpfloat (srgan_criterion_evaluate (patch.state, patch.target,

@@ -103,6 +103,7 @@ twin.write_model(path("features.safetensors"),
                  {"ends": "features"})
 recipe["features.model"] = path("features.safetensors")
 perceptual = twin.Perceptual(recipe).double()
+perceptual.furthest_shift = 0
 torch.set_default_dtype(torch.float64)
 output = read("output.in", 1, 3, 48, 48).double().requires_grad_()
 target = read("target.in", 1, 3, 48, 48).double()
