@@ -358,7 +358,8 @@ srgan_lower_where (SrganLowering *self)
   }
   if (x->constant != NULL && y->constant != NULL) {
     guint rank, rank_all;
-    gint64 dimensions[SRGAN_GRAPH_MAX_RANK], whole[SRGAN_GRAPH_MAX_RANK];
+    gint64 dimensions[SRGAN_GRAPH_MAX_RANK] = {0};
+    gint64 whole[SRGAN_GRAPH_MAX_RANK];
     gint64 *integers;
     gsize n;
     SrganConstant *result;

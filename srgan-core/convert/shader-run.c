@@ -104,6 +104,8 @@ get_part (Value *value, guint i)
 static gboolean
 get_number (Run *self, Value *value, guint i, gdouble *number)
 {
+  /* -O3 does not see that what fails is not used; nor below */
+  *number = 0.;
   if (value->is_array || i >= count_parts (value))
     return fail (self, "a number is missing");
   if (get_part (value, i)->n > 0)
@@ -117,8 +119,9 @@ get_number (Run *self, Value *value, guint i, gdouble *number)
 static gboolean
 get_integer (Run *self, Value *value, guint i, gint *integer)
 {
-  gdouble number = 0.;
+  gdouble number;
 
+  *integer = 0;
   if (!get_number (self, value, i, &number))
     return FALSE;
   if (!(fabs (number) < 1e9))

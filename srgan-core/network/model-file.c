@@ -93,6 +93,8 @@ quote (const gchar *text)
 static gboolean
 read_uint (JsonNode *node, guint64 *value, GError **error, const gchar *what)
 {
+  /* -O3 does not see that what is refused is not used */
+  *value = 0;
   if (node == NULL)
     return corrupt (error, "%s: is missing", what);
   if (!JSON_NODE_HOLDS_VALUE (node) ||
