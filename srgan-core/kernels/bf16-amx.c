@@ -98,8 +98,8 @@ widen_row (gfloat *output, const guint16 *input, guint n)
 
 /* ---- The derivative by the weight ---- */
 
-/* Pixels whose tiles of two vectors of either map stay in the first-level cache
- * while all taps pass over them. */
+/* Pixels whose tiles of two vectors of either map stay near while all taps pass
+ * over them; on a Xeon 256 to 4,096 differ by a tenth. */
 #define STRIP 512
 
 /* Two pixels of @n channels, 16 at most, from @pixel on, side by side; from
@@ -170,7 +170,6 @@ static void
 lay_out_outputs (const SrganBf16Derivative *derivative,
     const SrganBf16Tiling *tiling, const gfloat *gradient, guint16 *outputs)
 {
-  const gsize size = tiling->row * sizeof *outputs;
   guint v, i;
   gsize q;
 
@@ -178,8 +177,7 @@ lay_out_outputs (const SrganBf16Derivative *derivative,
     const guint n = MIN (LANES, derivative->out_channels - v * LANES);
 
     for (i = 0; i < LANES; i++)
-      memset (
-          (guint8 *) outputs + i * size, 0, tiling->reach * sizeof *outputs);
+      memset (outputs + i * tiling->row, 0, tiling->reach * sizeof *outputs);
     for (q = 0; q < tiling->n_inputs; q += SRGAN_BF16_STEP) {
       __m512i row[LANES];
 
