@@ -79,7 +79,7 @@ srgan_adversary_new (const SrganRecipe *recipe, SrganWorkers *workers,
       &adversary->settings, recipe->discriminator_learning_rate);
   tensors = srgan_graph_get_tensors (adversary->graph, &n_tensors);
   adversary->optimizer =
-      srgan_optimizer_new (&adversary->settings, tensors, n_tensors);
+      srgan_optimizer_new (&adversary->settings, tensors, n_tensors, workers);
   return g_steal_pointer (&adversary);
 }
 

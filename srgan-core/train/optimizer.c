@@ -34,13 +34,20 @@ typedef struct {
 
 struct _SrganOptimizer {
   const SrganRecipe *recipe;
+  SrganWorkers *workers;
   guint n_slots;
   Slot *slots;
   gsize n_state;
   gfloat *state;
   gfloat *norm;    /* in the state: running mean of the gradient's length */
-  gfloat *scratch; /* room for four of the largest matrix or side */
-  gsize scratch_length;
+  gfloat *scratch; /* a thread's: room for four of the largest matrix or side */
+  gsize scratch_length; /* of one of the four */
+
+  /* the step under way */
+  guint step;
+  gdouble share;
+  gfloat *parameters;
+  gfloat *gradient;
 };
 
 /* Larger sides than this would cost more than the convolution: plain Adam. */
@@ -55,13 +62,14 @@ has_bases (const SrganRecipe *recipe, const SrganParameter *tensor)
 }
 
 SrganOptimizer *
-srgan_optimizer_new (
-    const SrganRecipe *recipe, const SrganParameter *tensors, guint n_tensors)
+srgan_optimizer_new (const SrganRecipe *recipe, const SrganParameter *tensors,
+    guint n_tensors, SrganWorkers *workers)
 {
   SrganOptimizer *optimizer = g_new0 (SrganOptimizer, 1);
   gfloat *next;
 
   optimizer->recipe = recipe;
+  optimizer->workers = workers;
   optimizer->n_slots = n_tensors;
   optimizer->slots = g_new0 (Slot, n_tensors);
   optimizer->n_state = 1;
@@ -80,7 +88,8 @@ srgan_optimizer_new (
         MAX (optimizer->scratch_length, largest * largest);
   }
   optimizer->state = g_new0 (gfloat, optimizer->n_state);
-  optimizer->scratch = g_new0 (gfloat, 4 * optimizer->scratch_length);
+  optimizer->scratch = g_new0 (gfloat,
+      4 * optimizer->scratch_length * srgan_workers_get_n_threads (workers));
 
   next = optimizer->state;
   optimizer->norm = next++;
@@ -284,21 +293,22 @@ adam (Slot *slot, const gfloat *gradient, gfloat beta1, gfloat beta2,
 }
 
 static void
-soap (SrganOptimizer *optimizer, Slot *slot, guint step, gfloat rate,
-    gfloat *parameters, const gfloat *gradient)
+soap (SrganOptimizer *optimizer, Slot *slot, gfloat rate, gfloat *parameters,
+    const gfloat *gradient, gfloat *scratch)
 {
   const SrganRecipe *recipe = optimizer->recipe;
+  guint step = optimizer->step;
   gsize n = (gsize) slot->tensor->rows * slot->tensor->columns;
-  gfloat *rotated = optimizer->scratch;
-  gfloat *direction = optimizer->scratch + optimizer->scratch_length;
-  gfloat *between = optimizer->scratch + 2 * optimizer->scratch_length;
+  gfloat *rotated = scratch;
+  gfloat *direction = scratch + optimizer->scratch_length;
+  gfloat *between = scratch + 2 * optimizer->scratch_length;
   gfloat decay = (gfloat) recipe->preconditioner_moment;
 
   /* the first gradient only serves to find the first bases */
   if (step == 0) {
     for (guint s = 0; s < 2; s++) {
       update_moment (slot->sides + s, s, slot, gradient, decay);
-      find_basis (slot->sides + s, optimizer->scratch);
+      find_basis (slot->sides + s, scratch);
     }
     return;
   }
@@ -313,11 +323,11 @@ soap (SrganOptimizer *optimizer, Slot *slot, guint step, gfloat rate,
   for (guint s = 0; s < 2; s++)
     update_moment (slot->sides + s, s, slot, gradient, decay);
   if (step % recipe->basis_interval == 0) {
-    gfloat *first = optimizer->scratch + 3 * optimizer->scratch_length;
+    gfloat *first = scratch + 3 * optimizer->scratch_length;
 
     rotate (slot, TRUE, slot->first, first, between);
     for (guint s = 0; s < 2; s++)
-      renew_basis (slot, s, optimizer->scratch);
+      renew_basis (slot, s, scratch);
     rotate (slot, FALSE, first, slot->first, between);
   }
 }
@@ -343,12 +353,45 @@ clip (SrganOptimizer *optimizer, guint step, gfloat *gradient, gsize n)
       (gfloat) (step == 0 ? norm : *optimizer->norm * .99 + norm * .01);
 }
 
+/* A tensor's part of the step. */
+static void
+step_tensor (gpointer data, guint item, guint worker)
+{
+  SrganOptimizer *optimizer = data;
+  const SrganRecipe *recipe = optimizer->recipe;
+  Slot *slot = optimizer->slots + item;
+  const SrganParameter *tensor = slot->tensor;
+  gsize n = (gsize) tensor->rows * tensor->columns;
+  gfloat *scratch =
+      optimizer->scratch + 4 * (gsize) worker * optimizer->scratch_length;
+  gfloat *values = optimizer->parameters + tensor->offset;
+  gfloat *slopes = optimizer->gradient + tensor->offset;
+  gfloat rate = (gfloat) (optimizer->share *
+                          (tensor->kind == SRGAN_PARAMETER_WEIGHT ||
+                                      tensor->kind == SRGAN_PARAMETER_BRANCH
+                                  ? recipe->learning_rate
+                                  : recipe->other_learning_rate));
+
+  if (tensor->kind == SRGAN_PARAMETER_STATISTIC)
+    return;
+  if (recipe->weight_decay > 0)
+    for (gsize k = 0; k < n; k++)
+      slopes[k] += (gfloat) (2 * recipe->weight_decay) * values[k];
+  if (slot->sides[0].n > 0) {
+    soap (optimizer, slot, rate, values, slopes, scratch);
+  } else {
+    adam (slot, slopes, (gfloat) recipe->first_moment,
+        (gfloat) recipe->other_second_moment, optimizer->step + 1, scratch);
+    for (gsize k = 0; k < n; k++)
+      values[k] -= rate * scratch[k];
+  }
+}
+
 void
 srgan_optimizer_step (
     SrganOptimizer *optimizer, guint step, gfloat *parameters, gfloat *gradient)
 {
   const SrganRecipe *recipe = optimizer->recipe;
-  gdouble share = srgan_optimizer_get_rate (recipe, step);
 
   if (recipe->clip > 0) {
     gsize n = 0;
@@ -359,30 +402,10 @@ srgan_optimizer_step (
     clip (optimizer, step, gradient, n);
   }
 
-  for (guint i = 0; i < optimizer->n_slots; i++) {
-    Slot *slot = optimizer->slots + i;
-    const SrganParameter *tensor = slot->tensor;
-    gsize n = (gsize) tensor->rows * tensor->columns;
-    gfloat *values = parameters + tensor->offset;
-    gfloat *slopes = gradient + tensor->offset;
-    gfloat rate =
-        (gfloat) (share * (tensor->kind == SRGAN_PARAMETER_WEIGHT ||
-                                      tensor->kind == SRGAN_PARAMETER_BRANCH
-                                  ? recipe->learning_rate
-                                  : recipe->other_learning_rate));
-
-    if (tensor->kind == SRGAN_PARAMETER_STATISTIC)
-      continue;
-    if (recipe->weight_decay > 0)
-      for (gsize k = 0; k < n; k++)
-        slopes[k] += (gfloat) (2 * recipe->weight_decay) * values[k];
-    if (slot->sides[0].n > 0) {
-      soap (optimizer, slot, step, rate, values, slopes);
-    } else {
-      adam (slot, slopes, (gfloat) recipe->first_moment,
-          (gfloat) recipe->other_second_moment, step + 1, optimizer->scratch);
-      for (gsize k = 0; k < n; k++)
-        values[k] -= rate * optimizer->scratch[k];
-    }
-  }
+  optimizer->step = step;
+  optimizer->share = srgan_optimizer_get_rate (recipe, step);
+  optimizer->parameters = parameters;
+  optimizer->gradient = gradient;
+  srgan_workers_run (
+      optimizer->workers, step_tensor, optimizer, optimizer->n_slots);
 }

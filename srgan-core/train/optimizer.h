@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/workers.h"
 #include "train/graph.h"
 #include "train/recipe.h"
 
@@ -15,10 +16,10 @@ G_BEGIN_DECLS
 
 typedef struct _SrganOptimizer SrganOptimizer;
 
-/* @tensors must stay. */
+/* @workers share the tensors of a step. All that is given must stay. */
 SRGAN_API
-SrganOptimizer *srgan_optimizer_new (
-    const SrganRecipe *recipe, const SrganParameter *tensors, guint n_tensors);
+SrganOptimizer *srgan_optimizer_new (const SrganRecipe *recipe,
+    const SrganParameter *tensors, guint n_tensors, SrganWorkers *workers);
 SRGAN_API
 void srgan_optimizer_free (SrganOptimizer *optimizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SrganOptimizer, srgan_optimizer_free)

@@ -345,7 +345,8 @@ make_graph (Run *run, GError **error)
   memcpy (run->average, run->parameters, run->n_parameters * sizeof (gfloat));
   run->rates = *recipe;
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
-  run->optimizer = srgan_optimizer_new (&run->rates, tensors, n_tensors);
+  run->optimizer =
+      srgan_optimizer_new (&run->rates, tensors, n_tensors, run->workers);
   return TRUE;
 }
 
@@ -365,7 +366,8 @@ make_opponents (Run *run, GError **error)
       &run->rates, run->recipe->adversarial_learning_rate);
   srgan_optimizer_free (run->optimizer);
   tensors = srgan_graph_get_tensors (run->graph, &n_tensors);
-  run->optimizer = srgan_optimizer_new (&run->rates, tensors, n_tensors);
+  run->optimizer =
+      srgan_optimizer_new (&run->rates, tensors, n_tensors, run->workers);
   return TRUE;
 }
 

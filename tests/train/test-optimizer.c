@@ -59,6 +59,8 @@ get_gradient (const Valley *valley, const gfloat *x, gfloat *gradient)
     }
 }
 
+static SrganWorkers *workers;
+
 /* How far the optimizer ends from the answer. */
 static gdouble
 descend (const gchar *optimizer, guint steps)
@@ -81,7 +83,7 @@ descend (const gchar *optimizer, guint steps)
   g_assert_true (srgan_recipe_set (recipe, "training", "steps", text, NULL));
   g_assert_true (
       srgan_recipe_set (recipe, "training", "learning-rate", "0.03", NULL));
-  descent = srgan_optimizer_new (recipe, &tensor, 1);
+  descent = srgan_optimizer_new (recipe, &tensor, 1, workers);
   for (guint i = 0; i < steps; i++) {
     get_gradient (&valley, x, gradient);
     srgan_optimizer_step (descent, i, x, gradient);
@@ -115,7 +117,7 @@ test_adam (void)
   const gfloat gradients[2][2] = {{.5f, -4}, {1, 2}};
 
   g_assert_true (srgan_recipe_set (recipe, "training", "warm-up", "4", NULL));
-  optimizer = srgan_optimizer_new (recipe, &tensor, 1);
+  optimizer = srgan_optimizer_new (recipe, &tensor, 1, workers);
   for (guint step = 0; step < 2; step++) {
     gfloat gradient[2];
     gdouble rate =
@@ -133,6 +135,42 @@ test_adam (void)
       g_assert_cmpfloat_with_epsilon (x[i], expected[i], 1e-6);
     }
   }
+}
+
+/* Tensors that two threads share get the steps of one thread, bit for bit. */
+static void
+test_threads (void)
+{
+  const SrganParameter tensors[] = {{0, SRGAN_PARAMETER_WEIGHT, 0, 7, 20},
+      {0, SRGAN_PARAMETER_BIAS, 140, 7, 1},
+      {1, SRGAN_PARAMETER_WEIGHT, 147, 5, 63},
+      {1, SRGAN_PARAMETER_BIAS, 462, 5, 1},
+      {2, SRGAN_PARAMETER_WEIGHT, 467, 4, 45}};
+  gfloat x[2][647] = {{0}}, gradient[647];
+
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (SrganRecipe) recipe = srgan_recipe_new ();
+    g_autoptr (SrganOptimizer) optimizer = NULL;
+    SrganWorkers *team = srgan_workers_new (i + 1, NULL);
+    SrganRandom random = srgan_random_init (9, 0, 0);
+
+    g_assert_nonnull (team);
+    g_assert_true (
+        srgan_recipe_set (recipe, "training", "optimizer", "soap", NULL));
+    g_assert_true (
+        srgan_recipe_set (recipe, "training", "basis-interval", "3", NULL));
+    optimizer =
+        srgan_optimizer_new (recipe, tensors, G_N_ELEMENTS (tensors), team);
+    for (guint step = 0; step < 20; step++) {
+      for (guint k = 0; k < G_N_ELEMENTS (gradient); k++)
+        gradient[k] = (gfloat) srgan_random_between (&random, -1, 1);
+      srgan_optimizer_step (optimizer, step, x[i], gradient);
+    }
+    srgan_workers_free (team);
+  }
+  g_assert_cmpmem (x[0], sizeof x[0], x[1], sizeof x[1]);
+  for (guint k = 0; k < G_N_ELEMENTS (gradient); k++)
+    g_assert_cmpfloat (x[0][k], !=, 0);
 }
 
 static void
@@ -163,7 +201,7 @@ test_clip (void)
   gfloat gradient[2] = {3, 4};
 
   g_assert_true (srgan_recipe_set (recipe, "training", "clip", "2", NULL));
-  optimizer = srgan_optimizer_new (recipe, &tensor, 1);
+  optimizer = srgan_optimizer_new (recipe, &tensor, 1, workers);
   srgan_optimizer_step (optimizer, 0, x, gradient);
   g_assert_cmpfloat (gradient[0], ==, 3);
   gradient[0] = 300;
@@ -201,11 +239,18 @@ test_restarts (void)
 int
 main (int argc, char **argv)
 {
+  gint result;
+
   g_test_init (&argc, &argv, NULL);
+  workers = srgan_workers_new (1, NULL);
+  g_assert_nonnull (workers);
   g_test_add_func ("/train/optimizer/adam", test_adam);
   g_test_add_func ("/train/optimizer/descent", test_descent);
   g_test_add_func ("/train/optimizer/rate", test_rate);
   g_test_add_func ("/train/optimizer/restarts", test_restarts);
   g_test_add_func ("/train/optimizer/clip", test_clip);
-  return g_test_run ();
+  g_test_add_func ("/train/optimizer/threads", test_threads);
+  result = g_test_run ();
+  srgan_workers_free (workers);
+  return result;
 }
