@@ -39,6 +39,7 @@ DEFAULTS = """
 network.name=fast-clean-x2 network.design=chain network.colour=y
 network.batch-norm=true network.scale=2 network.channels=16 network.layers=4
 network.activation=prelu network.skip=nearest network.start=
+network.grow=false
 data.folder= data.patch=48 data.flips=true data.brightness=0;0
 data.turns=horizontal;vertical;rotation data.contrast=1;1
 data.downscale=bicubic data.round=false data.softened=0.5 data.blurred=0.5
@@ -470,6 +471,50 @@ def take_state_dict(network, tensors):
         sys.exit(f"twin.py: {len(tensors)} tensors, {len(names)} expected")
     if network.take(dict(zip(names, tensors.values()))) != len(names):
         sys.exit("twin.py: tensors of other shapes")
+
+
+def grow(network, layers, tensors):
+    """Net2Net, as srgan-train's growth.c: the network, a chain, computes what
+    a smaller chain does, that of a model file. Channels that are added are as
+    they were drawn, and nothing reads them yet; layers that are added hand
+    on."""
+    ours, theirs = ([layer for layer in part if layer["operation"] == "conv"]
+                    for part in (network.layers, layers))
+    widths = [tensors[layer["name"] + ".weight"].shape[0]
+              for layer in theirs[:-1]]
+    act = ours[0]["activation"]
+    if (not 1 < len(theirs) <= len(ours) or
+            max(widths) > ours[0]["out_channels"] or
+            theirs[0]["activation"] != act or
+            (len(theirs) < len(ours) and act == "leaky-relu")):
+        sys.exit("twin.py: network.grow: that start cannot be grown into this")
+    inner, given, widest = len(ours) - 2, len(theirs) - 2, max(widths)
+
+    def count(n):
+        return (2 * n * given + inner) // (2 * inner) if n else 0
+
+    with torch.no_grad():
+        for i, layer in enumerate(ours):
+            conv = network.modules_by_name[layer["name"]]
+            slope = network.slopes[layer["name"]] if (
+                layer["name"] in network.slopes) else None
+            if 0 < i <= inner and count(i) == count(i - 1):
+                conv.weight[:widest] = 0
+                conv.weight[range(widest), range(widest), 1, 1] = 1
+                conv.bias[:widest] = 0
+                if slope is not None:
+                    slope[:widest] = 1
+                continue
+            name = theirs[0 if i == 0 else count(i) if i <= inner else -1]["name"]
+            weight = tensors[name + ".weight"]
+            out, source = weight.shape[:2]
+            if i > inner and out != conv.weight.shape[0]:
+                continue  # another scale
+            conv.weight[:out] = 0
+            conv.weight[:out, :source] = weight
+            conv.bias[:out] = tensors[name + ".bias"]
+            if slope is not None:
+                slope[:out] = tensors[name + ".slope"]
 
 
 # --- Losses: each a mean over the batch --------------------------------------
@@ -915,6 +960,8 @@ class Training:
             description, tensors = read_model(recipe["network.start"])
             if description is None:
                 take_state_dict(self.network, tensors)
+            elif recipe.flag("network.grow"):
+                grow(self.network, description["layers"], tensors)
             elif self.network.take(tensors) == 0:
                 sys.exit(f"twin.py: {recipe['network.start']}: no layer of the "
                          "same name and shape")

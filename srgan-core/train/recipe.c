@@ -87,7 +87,10 @@ static const Setting settings[] = {
     {"network", "skip", VALUE_CHOICE, FIELD (skip), 0, 0, skips, "nearest",
         "how the input is enlarged that the network corrects"},
     {"network", "start", VALUE_TEXT, FIELD (start), 0, 0, NULL, "",
-        "a model file to begin from: layers of equal shape are taken over"},
+        "a model to begin from: layers of equal shape are taken over"},
+    {"network", "grow", VALUE_BOOLEAN, FIELD (grow), 0, 0, NULL, "false",
+        "a chain of fewer channels or layers in network.start is made as large "
+        "as this one, and still computes the same (Net2Net: Chen 2016)"},
 
     {"data", "folder", VALUE_TEXT, FIELD (folder), 0, 0, NULL, "",
         "the training pictures and videos, subfolders included; or one video"},
@@ -681,6 +684,7 @@ static const struct {
 } idle[] = {
     {"network", "batch-norm", "network", "design", "!srresnet"},
     {"network", "block-width", "network", "blocks", "plain"},
+    {"network", "grow", "network", "start", ""},
     {"data", "turns", "data", "flips", "false"},
     {"data", "blurred", "data", "softened", "0"},
     {"data", "blur-sigma", "data", "softened", "0"},
@@ -862,6 +866,8 @@ srgan_recipe_check (const SrganRecipe *recipe, GError **error)
               "the sum of any"
         : recipe->weight_decay > 0
             ? "training.weight-decay is for fp32: codes have no size to lose"
+        : recipe->grow
+            ? "network.grow is for fp32: it trains network.start as it is"
             : NULL;
 
     if (reason != NULL) {

@@ -90,6 +90,7 @@ struct _SrganRecipe {
   guint activation;
   guint skip;
   gchar *start;
+  gboolean grow;
   /* [data] */
   gchar *folder;
   gchar *pairs;

@@ -29,6 +29,7 @@
 #include "train/design.h"
 #include "train/distillation.h"
 #include "train/graph.h"
+#include "train/growth.h"
 #include "train/log.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -210,7 +211,8 @@ take_over (Run *run, SrganNetwork *start, GError **error)
       }
   if (n_taken == 0)
     g_set_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID,
-        "network.start: %s has no layer of the same name and shape",
+        "network.start: %s has no layer of the same name and shape (a smaller "
+        "chain can be grown: network.grow)",
         run->recipe->start);
   return n_taken;
 }
@@ -238,16 +240,23 @@ open_features (const gchar *setting, const gchar *path, const gchar *layers,
 static gboolean
 make_float_graph (Run *run, SrganNetwork *start, GError **error)
 {
-  g_autoptr (SrganNetwork) network = srgan_design_network (run->recipe, error);
+  const SrganRecipe *recipe = run->recipe;
+  g_autoptr (SrganNetwork) network = srgan_design_network (recipe, error);
   g_autofree gchar *message = NULL;
   guint n_tensors, n_taken;
 
+  if (network != NULL && start != NULL && recipe->grow) {
+    SrganNetwork *grown = srgan_grow_network (network, start, error);
+
+    srgan_network_unref (network);
+    network = grown;
+  }
   if (network == NULL)
     return FALSE;
   run->graph = srgan_graph_new (network, error);
   if (run->graph == NULL)
     return FALSE;
-  if (run->recipe->precision == SRGAN_TRAIN_BF16 &&
+  if (recipe->precision == SRGAN_TRAIN_BF16 &&
       !srgan_graph_use_bf16 (run->graph))
     tell ("training.precision=bf16: this processor has no tiles (AMX) for it: "
           "fp32 is faster here",
@@ -257,12 +266,16 @@ make_float_graph (Run *run, SrganNetwork *start, GError **error)
   srgan_graph_get_parameters (run->graph, run->parameters);
   if (start == NULL)
     return TRUE;
-  n_taken = take_over (run, start, error);
-  if (n_taken == 0)
-    return FALSE;
-  srgan_graph_get_tensors (run->graph, &n_tensors);
-  message = g_strdup_printf (
-      "%u of %u tensors taken from %s", n_taken, n_tensors, run->recipe->start);
+  if (recipe->grow) {
+    message = g_strdup_printf ("grown from %s", recipe->start);
+  } else {
+    n_taken = take_over (run, start, error);
+    if (n_taken == 0)
+      return FALSE;
+    srgan_graph_get_tensors (run->graph, &n_tensors);
+    message = g_strdup_printf (
+        "%u of %u tensors taken from %s", n_taken, n_tensors, recipe->start);
+  }
   tell (message, run);
   return TRUE;
 }

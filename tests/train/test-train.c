@@ -445,10 +445,37 @@ test_start (Fixture *fixture, gconstpointer data)
   set (fixture->recipe, "network", "channels", "5");
   g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "network.grow"));
   g_clear_error (&error);
   set (fixture->recipe, "network", "start", "/no/such.safetensors");
   g_assert_false (srgan_train (fixture->recipe, NULL, NULL, NULL, &error));
   g_assert_error (error, SRGAN_ERROR, SRGAN_ERROR_NOT_FOUND);
+}
+
+/* What a start of fewer channels and layers knows is kept. */
+static void
+test_grown (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *first =
+      srgan_recipe_get (fixture->recipe, "output", "file");
+  Watch small = {0}, grown = {0};
+  GError *error = NULL;
+
+  set (fixture->recipe, "training", "steps", "60");
+  srgan_train (fixture->recipe, NULL, watch, &small, &error);
+  g_assert_no_error (error);
+
+  name_run (fixture, "grown");
+  set (fixture->recipe, "network", "start", first);
+  set (fixture->recipe, "network", "grow", "true");
+  set (fixture->recipe, "network", "channels", "9");
+  set (fixture->recipe, "network", "layers", "3");
+  set (fixture->recipe, "training", "steps", "1");
+  set (fixture->recipe, "training", "learning-rate", "1e-9");
+  set (fixture->recipe, "training", "other-learning-rate", "1e-9");
+  srgan_train (fixture->recipe, NULL, watch, &grown, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat_with_epsilon (grown.last_psnr, small.last_psnr, .01);
 }
 
 static void
@@ -748,6 +775,12 @@ test_refused (Fixture *fixture, gconstpointer data)
       {{{"training", "precision", "int8"},
            {"network", "start", "nano-clean-x2"}, {"network", "blocks", "ecb"}},
           "network.blocks"},
+      {{{"training", "precision", "int8"},
+           {"network", "start", "nano-clean-x2"}, {"network", "grow", "true"}},
+          "network.grow"},
+      {{{"network", "start", "nano-clean-x2"}, {"network", "grow", "true"},
+           {"network", "design", "srresnet"}},
+          "network.grow"},
       {{{"network", "blocks", "ecb"}, {"output", "quantised", "true"}},
           "network.blocks"},
       {{{"network", "design", "srresnet"}, {"output", "quantised", "true"}},
@@ -792,6 +825,7 @@ main (int argc, char **argv)
       {"/train/train/patience-and-log", test_patience_and_log},
       {"/train/train/features", test_features},
       {"/train/train/start", test_start},
+      {"/train/train/grown", test_grown},
       {"/train/train/wrong-checkpoints", test_wrong_checkpoints},
       {"/train/train/divergence", test_divergence},
       {"/train/train/unwritable", test_unwritable},

@@ -89,6 +89,15 @@ for case in sorted(name[:-5] for name in os.listdir(folder)
         twin.take_state_dict(
             other, twin.read_model(path(case + "-state.safetensors"))[1])
         assert torch.equal(run(other, case, size), run(network, case, size))
+    if recipe["network.design"] == "chain":
+        recipe["network.channels"] = str(recipe.count("network.channels") + 3)
+        recipe["network.layers"] = str(recipe.count("network.layers") + (
+            0 if recipe["network.activation"] == "leaky-relu" else 2))
+        other = twin.Network(twin.design_generator(recipe), channels)
+        start, tensors = twin.read_model(path(case + "-ours.safetensors"))
+        twin.grow(other, start["layers"], tensors)
+        assert (run(other, case, size) -
+                run(network, case, size)).abs().max() < 1e-5
 
     side = size * scale
     network = shake(twin.Network(twin.design_discriminator(recipe), channels))
