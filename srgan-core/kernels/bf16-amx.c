@@ -98,25 +98,29 @@ widen_row (gfloat *output, const guint16 *input, guint n)
 
 /* ---- The derivative by the weight ---- */
 
-/* Pixels whose tiles of two vectors of either map stay near while all taps pass
- * over them; on a Xeon 256 to 4,096 differ by a tenth. */
-#define STRIP 512
-
-/* Two pixels of @n channels, 16 at most, from @pixel on, side by side; from
- * @end on pixels are zero. */
+/* Two pixels of the channels of @lanes, from @pixel on, side by side; from @end
+ * on pixels are zero. */
 TILE_INLINE __m512i
-load_pair (const gfloat *map, gsize stride, guint n, gsize pixel, gsize end)
+load_pair (
+    const gfloat *map, gsize stride, __mmask16 lanes, gsize pixel, gsize end)
 {
-  const __mmask16 lanes = (__mmask16) ((1u << n) - 1);
+  const __m512i side_by_side =
+      _mm512_set_epi16 (31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
+          24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   const gfloat *first = map + pixel * stride;
   const __m512 a = _mm512_maskz_loadu_ps (pixel < end ? lanes : 0, first);
   const __m512 b =
       _mm512_maskz_loadu_ps (pixel + 1 < end ? lanes : 0, first + stride);
 
-  return _mm512_or_si512 (
-      _mm512_cvtepu16_epi32 ((__m256i) _mm512_cvtneps_pbh (a)),
-      _mm512_slli_epi32 (
-          _mm512_cvtepu16_epi32 ((__m256i) _mm512_cvtneps_pbh (b)), 16));
+  return _mm512_permutexvar_epi16 (
+      side_by_side, (__m512i) _mm512_cvtne2ps_pbh (b, a));
+}
+
+/* Of @n_channels those of vector @v. */
+TILE_INLINE __mmask16
+get_lanes (guint n_channels, guint v)
+{
+  return (__mmask16) ((1u << MIN (LANES, n_channels - v * LANES)) - 1);
 }
 
 /* Exchanges rows and columns. */
@@ -151,56 +155,68 @@ transpose (__m512i row[16])
   }
 }
 
-static void
+/* The pairs from @first up to @end. */
+static __attribute__ ((noinline)) void
 lay_out_inputs (const SrganBf16Derivative *derivative,
-    const SrganBf16Tiling *tiling, const gfloat *input, guint16 *inputs)
+    const SrganBf16Tiling *tiling, const gfloat *input, gsize first, gsize end,
+    guint16 *inputs)
 {
-  const gsize end = derivative->n_pixels + tiling->reach;
+  const gsize n_pixels = derivative->n_pixels + tiling->reach;
+  const gsize vector = tiling->n_pairs * 2 * LANES;
+  guint16 *odd = inputs + tiling->n_in * vector;
+  gsize pair;
   guint v;
-  gsize q;
 
-  for (v = 0; v < tiling->n_in; v++)
-    for (q = 0; q < tiling->n_inputs; q += 2, inputs += 2 * LANES)
-      _mm512_store_si512 (inputs,
-          load_pair (input + v * LANES, derivative->in_stride,
-              MIN (LANES, derivative->in_channels - v * LANES), q, end));
+  for (pair = first; pair < end; pair++)
+    for (v = 0; v < tiling->n_in; v++) {
+      const gsize at = v * vector + pair * 2 * LANES;
+      const __m512i now = load_pair (input + v * LANES, derivative->in_stride,
+          get_lanes (derivative->in_channels, v), 2 * pair, n_pixels);
+
+      _mm512_store_si512 (inputs + at, now);
+      if (pair > 0) {
+        const __m512i before = _mm512_load_si512 (inputs + at - 2 * LANES);
+
+        _mm512_store_si512 (odd + at - 2 * LANES,
+            _mm512_or_si512 (
+                _mm512_srli_epi32 (before, 16), _mm512_slli_epi32 (now, 16)));
+      }
+    }
 }
 
+/* @n_steps steps from pixel @q on. */
 static void
 lay_out_outputs (const SrganBf16Derivative *derivative,
-    const SrganBf16Tiling *tiling, const gfloat *gradient, guint16 *outputs)
+    const SrganBf16Tiling *tiling, const gfloat *gradient, gsize q,
+    gsize n_steps, guint16 *outputs)
 {
+  gsize step;
   guint v, i;
-  gsize q;
 
-  for (v = 0; v < tiling->n_out; v++, outputs += LANES * tiling->row) {
-    const guint n = MIN (LANES, derivative->out_channels - v * LANES);
-
-    for (i = 0; i < LANES; i++)
-      memset (outputs + i * tiling->row, 0, tiling->reach * sizeof *outputs);
-    for (q = 0; q < tiling->n_inputs; q += SRGAN_BF16_STEP) {
+  for (step = 0; step < n_steps; step++, q += SRGAN_BF16_STEP)
+    for (v = 0; v < tiling->n_out; v++) {
+      const __mmask16 lanes = get_lanes (derivative->out_channels, v);
+      guint16 *tile = outputs + (v * n_steps + step) * LANES * SRGAN_BF16_STEP;
       __m512i row[LANES];
 
       for (i = 0; i < LANES; i++)
-        row[i] = load_pair (gradient + v * LANES, derivative->out_stride, n,
+        row[i] = load_pair (gradient + v * LANES, derivative->out_stride, lanes,
             q + 2 * i, derivative->n_pixels);
       transpose (row);
       for (i = 0; i < LANES; i++)
-        _mm512_storeu_si512 (
-            outputs + i * tiling->row + tiling->reach + q, row[i]);
+        _mm512_store_si512 (tile + i * SRGAN_BF16_STEP, row[i]);
     }
-  }
 }
 
 /* Adds up @n_steps steps of one or two vectors of outputs by as many of inputs,
- * constants to the compiler. @sum: where the sums of each pair of vectors are.
- */
+ * constants to the compiler. @sum: where the sums of each pair of vectors are;
+ * @vector: from one of inputs to the next. */
 TILE_INLINE void
-add_products (gfloat *const sum[4], const guint16 *outputs, gsize row,
+add_products (gfloat *const sum[4], const guint16 *outputs,
     const guint16 *inputs, gsize vector, gsize n_steps, guint n_out, guint n_in)
 {
-  const gsize size = row * sizeof *outputs;
-  const guint16 *more_outputs = outputs + LANES * row;
+  const gsize size = LANES * SRGAN_BF16_STEP; /* of a tile */
+  const guint16 *more_outputs = outputs + n_steps * size;
   const guint16 *more_inputs = inputs + vector;
   gsize step;
 
@@ -212,15 +228,15 @@ add_products (gfloat *const sum[4], const guint16 *outputs, gsize row,
   if (n_out == 2 && n_in == 2)
     _tile_loadd (3, sum[3], 4 * LANES);
   for (step = 0; step < n_steps; step++) {
-    _tile_loadd (6, inputs + step * SRGAN_BF16_STEP * LANES, 4 * LANES);
-    _tile_loadd (4, outputs + step * SRGAN_BF16_STEP, size);
+    _tile_loadd (6, inputs + step * size, 4 * LANES);
+    _tile_loadd (4, outputs + step * size, 4 * LANES);
     multiply_tiles (0, 4, 6);
     if (n_in == 2) {
-      _tile_loadd (7, more_inputs + step * SRGAN_BF16_STEP * LANES, 4 * LANES);
+      _tile_loadd (7, more_inputs + step * size, 4 * LANES);
       multiply_tiles (1, 4, 7);
     }
     if (n_out == 2) {
-      _tile_loadd (5, more_outputs + step * SRGAN_BF16_STEP, size);
+      _tile_loadd (5, more_outputs + step * size, 4 * LANES);
       multiply_tiles (2, 5, 6);
       if (n_in == 2)
         multiply_tiles (3, 5, 7);
@@ -236,14 +252,13 @@ add_products (gfloat *const sum[4], const guint16 *outputs, gsize row,
 }
 
 /* One or two vectors of outputs from @out on by as many of inputs from @in on,
- * all taps, over the strip from @q on. */
-static void
+ * all taps, over the strip of @n_steps steps from pixel @q on. */
+static __attribute__ ((noinline)) void
 add_strip (const SrganBf16Derivative *derivative, const SrganBf16Tiling *tiling,
     const guint16 *outputs, const guint16 *inputs, gfloat *sums, guint out,
-    guint in, gsize q)
+    guint in, gsize q, gsize n_steps)
 {
-  const gsize vector = tiling->n_inputs * LANES;
-  const gsize n_steps = MIN (STRIP, tiling->n_inputs - q) / SRGAN_BF16_STEP;
+  const gsize vector = tiling->n_pairs * 2 * LANES;
   const gsize block =
       (gsize) derivative->kernel_height * derivative->kernel_width * TILE_SUMS;
   const gboolean two_out = out + 1 < tiling->n_out;
@@ -251,22 +266,23 @@ add_strip (const SrganBf16Derivative *derivative, const SrganBf16Tiling *tiling,
   guint ky, kx;
 
   sums += (out * tiling->n_in + in) * block;
-  inputs += in * vector + q * LANES;
-  outputs += out * LANES * tiling->row + tiling->reach + q;
+  outputs += out * n_steps * LANES * SRGAN_BF16_STEP;
   for (ky = 0; ky < derivative->kernel_height; ky++)
     for (kx = 0; kx < derivative->kernel_width; kx++, sums += TILE_SUMS) {
-      const guint16 *shifted = outputs - ky * derivative->pitch - kx;
+      const gsize pixel = q + ky * derivative->pitch + kx;
+      const guint16 *read = inputs + (pixel % 2 * tiling->n_in + in) * vector +
+                            pixel / 2 * 2 * LANES;
       gfloat *const sum[] = {sums, sums + block, sums + tiling->n_in * block,
           sums + (tiling->n_in + 1) * block};
 
       if (two_out && two_in)
-        add_products (sum, shifted, tiling->row, inputs, vector, n_steps, 2, 2);
+        add_products (sum, outputs, read, vector, n_steps, 2, 2);
       else if (two_out)
-        add_products (sum, shifted, tiling->row, inputs, vector, n_steps, 2, 1);
+        add_products (sum, outputs, read, vector, n_steps, 2, 1);
       else if (two_in)
-        add_products (sum, shifted, tiling->row, inputs, vector, n_steps, 1, 2);
+        add_products (sum, outputs, read, vector, n_steps, 1, 2);
       else
-        add_products (sum, shifted, tiling->row, inputs, vector, n_steps, 1, 1);
+        add_products (sum, outputs, read, vector, n_steps, 1, 1);
     }
 }
 
@@ -278,18 +294,26 @@ add_derivative (const SrganBf16Derivative *derivative, const gfloat *input,
   const guint taps = derivative->kernel_width * derivative->kernel_height;
   gfloat *sums = scratch;
   guint16 *inputs = (guint16 *) (sums + tiling.n_sums);
-  guint16 *outputs = inputs + tiling.n_in * tiling.n_inputs * LANES;
+  guint16 *outputs = inputs + 4 * tiling.n_in * tiling.n_pairs * LANES;
+  gsize step, n_steps, laid_out = 0;
   guint o, in, out, tap;
-  gsize q;
 
   memset (sums, 0, tiling.n_sums * sizeof *sums);
-  lay_out_inputs (derivative, &tiling, input, inputs);
-  lay_out_outputs (derivative, &tiling, gradient, outputs);
   configure_tiles (TILE_ROWS, 16);
-  for (q = 0; q < tiling.n_inputs; q += STRIP)
+  for (step = 0; step < tiling.n_steps; step += n_steps) {
+    const gsize q = step * SRGAN_BF16_STEP;
+    gsize end;
+
+    n_steps = MIN (SRGAN_BF16_STRIP / SRGAN_BF16_STEP, tiling.n_steps - step);
+    end = (q + n_steps * SRGAN_BF16_STEP + tiling.reach) / 2 + 2;
+    lay_out_inputs (derivative, &tiling, input, laid_out, end, inputs);
+    laid_out = end;
+    lay_out_outputs (derivative, &tiling, gradient, q, n_steps, outputs);
     for (in = 0; in < tiling.n_in; in += 2)
       for (out = 0; out < tiling.n_out; out += 2)
-        add_strip (derivative, &tiling, outputs, inputs, sums, out, in, q);
+        add_strip (
+            derivative, &tiling, outputs, inputs, sums, out, in, q, n_steps);
+  }
   _tile_release ();
 
   for (o = 0; o < derivative->out_channels; o++)

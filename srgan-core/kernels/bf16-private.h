@@ -47,22 +47,25 @@ srgan_bf16_round (gfloat value)
   return (guint16) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* How tiles see a derivative. The pixels of both maps are numbered by the
- * input's; tap (ky, kx) pairs input q with output q - ky * pitch - kx. Products
- * are added up over SRGAN_BF16_STEP pixels at a time:
+/* How tiles see a derivative. Products are added up over SRGAN_BF16_STEP pixels
+ * of the run at a time, strip by strip; what the taps read of one strip should
+ * stay in the first-level cache.
  *
- *   outputs  [n_out * 16][row]: channel by channel, @reach zeros in front
- *   inputs   [n_in][n_inputs / 2][16][2]: pairs of pixels, side by side
+ *   outputs  [n_out][steps of the strip][16][SRGAN_BF16_STEP], one strip's
+ *   inputs   [2][n_in][n_pairs][16][2]: pairs of pixels side by side, first
+ *            those that begin with an even pixel, then the others: so a tile is
+ *            one piece of memory, whatever the tap
  *   sums     [n_out][n_in][ky][kx][16 outputs][16 inputs] of floats */
 typedef struct {
-  gsize reach;    /* from the first tap to the last, in pixels */
-  gsize n_inputs; /* whole steps */
-  gsize row;
+  gsize reach; /* from the first tap to the last, in pixels */
+  gsize n_steps;
+  gsize n_pairs;
   guint n_in, n_out; /* tiles */
   gsize n_sums;
 } SrganBf16Tiling;
 
 #define SRGAN_BF16_STEP 32
+#define SRGAN_BF16_STRIP 256
 
 static inline SrganBf16Tiling
 srgan_bf16_get_tiling (const SrganBf16Derivative *derivative)
@@ -72,13 +75,9 @@ srgan_bf16_get_tiling (const SrganBf16Derivative *derivative)
 
   tiling.reach = (derivative->kernel_height - 1) * derivative->pitch +
                  derivative->kernel_width - 1;
-  tiling.n_inputs =
-      (derivative->n_pixels + tiling.reach + SRGAN_BF16_STEP - 1) /
-      SRGAN_BF16_STEP * SRGAN_BF16_STEP;
-  /* an odd number of cache lines: the rows of a tile are not to share sets */
-  tiling.row = ((tiling.reach + tiling.n_inputs) / SRGAN_BF16_STEP | 1) *
-                   SRGAN_BF16_STEP +
-               2 * SRGAN_BF16_STEP;
+  tiling.n_steps =
+      (derivative->n_pixels + SRGAN_BF16_STEP - 1) / SRGAN_BF16_STEP;
+  tiling.n_pairs = (tiling.n_steps * SRGAN_BF16_STEP + tiling.reach) / 2 + 2;
   tiling.n_in =
       (derivative->in_channels + SRGAN_BF16_LANES - 1) / SRGAN_BF16_LANES;
   tiling.n_out =

@@ -54,10 +54,17 @@ gsize
 srgan_bf16_derivative_get_scratch (const SrganBf16Derivative *derivative)
 {
   const SrganBf16Tiling tiling = srgan_bf16_get_tiling (derivative);
+  const gsize tiles =
+      tiling.n_sums * sizeof (gfloat) +
+      SRGAN_BF16_LANES * sizeof (guint16) *
+          (tiling.n_out * SRGAN_BF16_STRIP + 4 * tiling.n_in * tiling.n_pairs);
+  /* the reference's rounded maps */
+  const gsize maps =
+      ((derivative->n_pixels + tiling.reach) * derivative->in_channels +
+          derivative->n_pixels * derivative->out_channels) *
+      sizeof (guint16);
 
-  return tiling.n_sums * sizeof (gfloat) +
-         SRGAN_BF16_LANES * sizeof (guint16) *
-             (tiling.n_out * tiling.row + tiling.n_in * tiling.n_inputs);
+  return MAX (tiles, maps);
 }
 
 /* ---- Packing ---- */

@@ -307,8 +307,10 @@ get_input_strides (const SrganGraph *graph, const SrganLayer *layer,
   }
 }
 
-/* Input channels from which on a convolution is worth bfloat16. */
+/* Input channels from which on a convolution is worth bfloat16: of fewer, the
+ * picture's own, much of the precision would be lost; derivatives stand it. */
 #define BF16_CHANNELS 8
+#define BF16_GRADIENT_CHANNELS 4
 
 gboolean
 srgan_graph_use_bf16 (SrganGraph *graph)
@@ -317,11 +319,12 @@ srgan_graph_use_bf16 (SrganGraph *graph)
   return graph->bf16->is_faster;
 }
 
-/* @weight is in the network's order. */
+/* @weight is in the network's order. Of less than @fewest input channels it
+ * stays as it is. */
 static gboolean
-pack_bf16 (const SrganGraph *graph, SrganBf16Convolution *convolution, guint in,
-    guint in_stride, guint out, guint out_stride, guint kernel,
-    const gfloat *weight, const gfloat *bias)
+pack_bf16 (const SrganGraph *graph, SrganBf16Convolution *convolution,
+    guint fewest, guint in, guint in_stride, guint out, guint out_stride,
+    guint kernel, const gfloat *weight, const gfloat *bias)
 {
   SrganBf16Layer layer = {.in_channels = in,
       .in_stride = in_stride,
@@ -334,8 +337,7 @@ pack_bf16 (const SrganGraph *graph, SrganBf16Convolution *convolution, guint in,
       .to_floats = TRUE};
 
   srgan_bf16_convolution_clear (convolution);
-  if (graph->bf16 == NULL || in < BF16_CHANNELS ||
-      (in_stride | out_stride) % 2 != 0)
+  if (graph->bf16 == NULL || in < fewest || (in_stride | out_stride) % 2 != 0)
     return TRUE;
   return graph->bf16->pack (convolution, &layer);
 }
@@ -359,8 +361,8 @@ pack (SrganGraph *graph, Node *node)
   reorder_weight (layer, weight, ordered, TRUE);
   if (!graph->kernels->pack_convolution (&node->forward, in, value_stride, out,
           kernel, kernel, ordered, bias, NULL) ||
-      !pack_bf16 (graph, &node->forward16, in, value_stride, out, node->stride,
-          kernel, ordered, bias))
+      !pack_bf16 (graph, &node->forward16, BF16_CHANNELS, in, value_stride, out,
+          node->stride, kernel, ordered, bias))
     return FALSE;
   if (!srgan_graph_input_carries (graph, layer->inputs[0]))
     return TRUE;
@@ -371,8 +373,8 @@ pack (SrganGraph *graph, Node *node)
             weight[((gsize) o * taps + t) * in + i];
   return graph->kernels->pack_convolution (&node->turned, out, node->stride, in,
              kernel, kernel, ordered, NULL, NULL) &&
-         pack_bf16 (graph, &node->turned16, out, node->stride, in,
-             gradient_stride, kernel, ordered, NULL);
+         pack_bf16 (graph, &node->turned16, BF16_GRADIENT_CHANNELS, out,
+             node->stride, in, gradient_stride, kernel, ordered, NULL);
 }
 
 gboolean
