@@ -69,8 +69,7 @@ lay_out (const SrganMap *map, guint y, gsize n, guint kernel, gfloat *matrix)
   gsize pitch = srgan_map_pitch (map);
   guint channels = map->channels;
   gsize part = (gsize) kernel * channels;
-  const gfloat *corner = srgan_map_row (map, y) - kernel / 2 * pitch -
-                         (gsize) (kernel / 2) * map->stride;
+  const gfloat *corner = srgan_map_corner (map, y, kernel);
 
   /* constant lengths become a few moves: our own networks' cases */
   if (kernel == 3 && channels == 16 && map->stride == 16) {

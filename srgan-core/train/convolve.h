@@ -46,6 +46,15 @@ srgan_map_row (const SrganMap *map, guint y)
          (gsize) map->border * map->stride;
 }
 
+/* The pixel that tap (0, 0) of row @y's first output reads, of a kernel of
+ * @kernel, odd, by @kernel. */
+static inline gfloat *
+srgan_map_corner (const SrganMap *map, guint y, guint kernel)
+{
+  return map->data + (map->border + y - kernel / 2) * srgan_map_pitch (map) +
+         (gsize) (map->border - kernel / 2) * map->stride;
+}
+
 /* Floats of scratch memory that the functions below need for maps like
  * @map, whose channels may be fewer. */
 SRGAN_API

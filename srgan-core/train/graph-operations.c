@@ -45,16 +45,14 @@ convolve (const SrganGraph *graph, const SrganConvolution *convolution,
     const SrganMap *input, const SrganMap *output, gboolean accumulate,
     gfloat *scratch)
 {
-  guint half = convolution->kernel_height / 2;
+  guint kernel = convolution->kernel_height;
   const gfloat *rows[SRGAN_KERNEL_MAX_SIDE];
 
   for (guint y = 0; y < output->height; y++) {
     gfloat *row = srgan_map_row (output, y);
 
-    for (guint k = 0; k < convolution->kernel_height; k++)
-      rows[k] = srgan_map_row (input, 0) +
-                ((gssize) y + k - half) * (gssize) srgan_map_pitch (input) -
-                (gssize) half * input->stride;
+    for (guint k = 0; k < kernel; k++)
+      rows[k] = srgan_map_corner (input, y + k, kernel);
     graph->kernels->convolve_row (
         convolution, rows, accumulate ? scratch : row, output->width);
     if (accumulate)
@@ -79,11 +77,8 @@ convolve_bf16 (const SrganGraph *graph, const SrganBf16Convolution *convolution,
   for (guint y = 0; y < output->height + 2 * half; y++) {
     gfloat *row;
 
-    graph->bf16->round_row (ring + (gsize) y % kernel * n,
-        srgan_map_row (input, 0) +
-            ((gssize) y - half) * (gssize) srgan_map_pitch (input) -
-            (gssize) half * input->stride,
-        n);
+    graph->bf16->round_row (
+        ring + (gsize) y % kernel * n, srgan_map_corner (input, y, kernel), n);
     if (y < 2 * half)
       continue;
     for (guint k = 0; k < kernel; k++)
@@ -126,9 +121,8 @@ add_weight_gradient (const SrganGraphState *state, const Node *node,
   }
   derivative = srgan_graph_get_derivative (node, input, gradient);
   state->graph->bf16->add_derivative (&derivative,
-      srgan_map_row (input, 0) - kernel / 2 * srgan_map_pitch (input) -
-          (gsize) (kernel / 2) * input->stride,
-      srgan_map_row (gradient, 0), weight_gradient, state->scratch);
+      srgan_map_corner (input, 0, kernel), srgan_map_row (gradient, 0),
+      weight_gradient, state->scratch);
 }
 
 static void
