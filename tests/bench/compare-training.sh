@@ -4,11 +4,13 @@
 # rounds, and the median of the rounds' ratios. Run it on a quiet machine.
 #
 #   compare-training.sh [--build FOLDER] [--data FOLDER] [--threads N]
-#                       [--rounds N] [fast] [high] [srresnet]
+#                       [--rounds N] [--precision fp32|bf16]
+#                       [fast] [high] [ultra] [srresnet]
 #
 # srgan-train prepares its patches meanwhile, from pictures in FOLDER;
 # PyTorch's (python3-torch) lie ready in memory. It runs both of its memory
-# layouts, and the faster counts. Validation and start are left out of both.
+# layouts, and the faster counts; in bf16, its autocast, and that in fp32 too,
+# should it be faster. Validation and start are left out of both.
 #
 # SPDX-License-Identifier: MIT
 set -euo pipefail
@@ -18,11 +20,12 @@ build=${SRGAN_BUILD_ROOT:-$here/../../build}
 data=${SRGAN_SHARED:-$here/../../../shared}/train/photo
 threads=2
 rounds=5
+precision=fp32
 networks=()
 
 while [ $# -gt 0 ]; do
   case $1 in
-    --build | --data | --threads | --rounds)
+    --build | --data | --threads | --rounds | --precision)
       declare "${1#--}=$2"
       shift
       ;;
@@ -30,7 +33,7 @@ while [ $# -gt 0 ]; do
       sed -n '2,/^# SPDX/{/SPDX/!s/^# \{0,1\}//p}' "$0"
       exit 0
       ;;
-    fast | high | srresnet) networks+=("$1") ;;
+    fast | high | ultra | srresnet) networks+=("$1") ;;
     *)
       echo "compare-training.sh: what is '$1'? See --help" >&2
       exit 2
@@ -64,6 +67,7 @@ write_recipe() {
   case $1 in
     fast) printf '[network]\nscale=2\nchannels=16\nlayers=4\n' ;;
     high) printf '[network]\nscale=2\nchannels=32\nlayers=10\n' ;;
+    ultra) printf '[network]\nscale=2\nchannels=64\nlayers=16\n' ;;
     srresnet)
       printf '[network]\ndesign=srresnet\nscale=4\nchannels=64\nlayers=16\n'
       printf 'colour=rgb\nskip=none\n[data]\npatch=24\n'
@@ -76,6 +80,7 @@ write_recipe() {
 run_ours() {
   rm -rf "$work/log" "$work/out.safetensors" "$work/out.safetensors.ckpt"
   "$train" "$work/$1.conf" -q --data "$work/pictures" -t "$threads" \
+    -s training.precision="$precision" \
     -o "$work/out.safetensors" --log-dir "$work/log" -n $(($2 + 1)) \
     -s output.log-interval="$2" -s data.validation-pictures=1 \
     -s output.validation-interval=100000000
@@ -91,11 +96,14 @@ printf '%-10s %10s %10s %8s\n' network srgan-train PyTorch ratio
 for name in "${networks[@]}"; do
   write_recipe "$name"
   case $name in fast) steps=40 ;; high) steps=8 ;; *) steps=3 ;; esac
+  [ "$precision" = fp32 ] && precisions=fp32 || precisions="fp32 $precision"
   for ((round = 0; round < rounds; round++)); do
     ours=$(run_ours "$name" "$steps")
     theirs=$(for layout in contiguous channels-last; do
-      /usr/bin/python3 "$here/train-pytorch.py" "$work/$name.conf" \
-        "$threads" "$steps" "$layout"
+      for their_precision in $precisions; do
+        /usr/bin/python3 "$here/train-pytorch.py" "$work/$name.conf" \
+          "$threads" "$steps" "$layout" "$their_precision"
+      done
     done | sort -g | tail -n 1)
     echo "$ours $theirs $(awk "BEGIN { print $ours / $theirs }")"
   done >"$work/rounds"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""train-pytorch.py RECIPE THREADS STEPS LAYOUT: steps a second of PyTorch on
-the network of a recipe, its loss and Adam, on patches that lie ready in memory;
-see compare-training.sh. LAYOUT: contiguous or channels-last.
+"""train-pytorch.py RECIPE THREADS STEPS LAYOUT PRECISION: steps a second of
+PyTorch on the network of a recipe, its loss and Adam, on patches that lie ready
+in memory; see compare-training.sh. LAYOUT: contiguous or channels-last.
+PRECISION: fp32, or bf16, which is PyTorch's autocast.
 
 SPDX-License-Identifier: MIT
 """
@@ -17,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "..", "examples", "pytorch"))
 import twin  # noqa: E402
 
-path, threads, steps, layout = sys.argv[1:5]
+path, threads, steps, layout, precision = sys.argv[1:6]
 torch.set_num_threads(int(threads))
 recipe = twin.Recipe()
 recipe.load(path)
@@ -36,7 +37,9 @@ targets = torch.rand(batch, channels, patch * scale, patch * scale).to(
 
 def run(n):
     for _ in range(n):
-        loss = twin.criterion(recipe, "training", None, network(inputs),
+        with torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
+            outputs = network(inputs)
+        loss = twin.criterion(recipe, "training", None, outputs.float(),
                               targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
